@@ -1,0 +1,66 @@
+# Everything that a checkout needs is made in .venv, on the first call.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+
+.PHONY: demo test lint types doctest docs examples oldest dist clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python docs/examples/plot_digits.py
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+doctest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' README.md docs skhyperband
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+examples: $(VENV)/.installed
+	for example in docs/examples/plot_*.py; do $(BIN)/python $$example || exit 1; done
+
+# The oldest dependencies that setup.cfg allows.
+oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -p no:cacheprovider
+
+dist: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: setup.cfg $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-docs: setup.cfg $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+$(VENV)/.installed-dev: setup.cfg $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet ruff mypy build
+	touch $@
+
+$(OLDEST)/.installed: setup.cfg
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet scikit-learn==1.7.0 numpy==1.23.2 \
+		scipy==1.9.2 joblib==1.4.0 threadpoolctl==3.1.0 pytest hypothesis psutil
+	$(OLDEST)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@

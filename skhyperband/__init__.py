@@ -1,0 +1,8 @@
+"""Hyperband and successive halving for scikit-learn estimators."""
+
+from skhyperband._plan import Plan
+from skhyperband._results import RungTable
+from skhyperband._search import HyperbandSearchCV, SuccessiveHalvingSearchCV
+
+__all__ = ["HyperbandSearchCV", "Plan", "RungTable", "SuccessiveHalvingSearchCV"]
+__version__ = "0.1.0"

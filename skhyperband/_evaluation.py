@@ -1,0 +1,355 @@
+"""Decides what becomes of one task: fitted, scored and timed, or failed. Runs on the worker."""
+
+import copy
+import numbers
+import pickle
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import sklearn
+from sklearn.base import clone
+
+from skhyperband._resources import Resource, Split
+from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
+from skhyperband._warnings import Caught, catching, every_time
+
+_READ_ONLY = "read-only"  # What numpy, pandas and Cython call it in their errors.
+
+Scores = float | dict[str, float | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One evaluation to make.
+
+    Attributes
+    ----------
+    candidate : dict
+        The candidate's parameters, without the resource.
+    n_resources, split : int
+        How much it is trained with, and on which split.
+    state : object
+        What the same candidate's last evaluation on this split handed on, or None.
+    """
+
+    candidate: dict[str, Any]
+    n_resources: int
+    split: int
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an evaluation has no score, or lacks one.
+
+    Attributes
+    ----------
+    step : str
+        "fit", "score", "scoring" (the scorer gave what is no score, which no
+        `error_score` covers) or "worker" (the process ended).
+    text : str
+        The traceback.
+    exception : Exception, or None
+        Kept only where it is going to be raised.
+    """
+
+    step: str
+    text: str
+    exception: BaseException | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_failure, (self.step, self.text, _pickled(self.exception))
+
+
+def _pickled(exception: BaseException | None) -> bytes | None:
+    try:
+        pickled = pickle.dumps(exception)
+        pickle.loads(pickled)
+    except Exception:  # Whatever an exception's own pickling may raise.
+        return None
+    return pickled
+
+
+def _restore_failure(step: str, text: str, pickled: bytes | None) -> Failure:
+    try:
+        exception = None if pickled is None else pickle.loads(pickled)
+    except Exception:
+        exception = None
+    return Failure(step, text, exception)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a task.
+
+    Attributes
+    ----------
+    test_scores, train_scores : float, dict of str to float, or None
+        None is a score that failed.
+    fit_time, score_time : float
+        Seconds.
+    failure : Failure, or None
+    warnings : dict, or None
+        What the fit and the scorer warned of.
+    state : object
+        What the candidate's next evaluation on this split may go on from, or None.
+    """
+
+    test_scores: Scores
+    train_scores: Scores
+    fit_time: float
+    score_time: float
+    failure: Failure | None = None
+    warnings: Caught | None = None
+    state: Any = None
+
+
+DIED = Outcome(None, None, 0.0, 0.0, Failure("worker", "The worker process ended during the fit."))
+
+
+# --- cutting -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Rows of X, y and metadata, lent out again and again."""
+
+    X: Any
+    y: Any
+    metadata: Mapping[str, Any]
+
+    def lend(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments that cannot harm the original."""
+        data = (_lent(self.X),) if self.y is None else (_lent(self.X), _lent(self.y))
+        return data, {name: _lent(value) for name, value in self.metadata.items()}
+
+    def protected(self) -> "_Part":
+        """Make what can be made read-only so."""
+        for value in (self.X, self.y, *self.metadata.values()):
+            _make_read_only(value)
+        return self
+
+
+def _make_read_only(value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif scipy.sparse.issparse(value):
+        for array in vars(value).values():
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+
+
+def _lent(value: Any) -> Any:
+    """Return a cheap copy for one fit: a view, a shell, or where need be the whole."""
+    if isinstance(value, np.ndarray):
+        return value.view()
+    if scipy.sparse.issparse(value):
+        return copy.copy(value)
+    if isinstance(value, list):
+        return [list(row) if isinstance(row, list) else row for row in value]
+    if value is None or isinstance(value, (numbers.Number, str, bytes)):
+        return value
+    if hasattr(value, "iloc"):
+        # Before pandas 3 a shallow copy shares what is written into it.
+        return value.copy(deep=not _copies_on_write(value))
+    if hasattr(value, "clone"):  # polars
+        return value.clone()
+    return value
+
+
+def _copies_on_write(frame: Any) -> bool:
+    module = type(frame).__module__.partition(".")[0]
+    version = getattr(__import__(module), "__version__", "0")
+    return module == "pandas" and int(version.partition(".")[0]) >= 3
+
+
+# --- the evaluator -----------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Evaluator:
+    """Evaluates tasks; it carries all that they share, and reaches each worker once.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Cloned for every fit.
+    X, y : array-like of shape (n_samples, ...)
+        The data; y may be None.
+    splits : list of Split
+    resource : Resource
+    scorer : callable
+        ``scorer(estimator, X, y)`` gives a number or a dict of numbers.
+    fit_params, score_params : dict
+        Metadata; what has a value for each sample is cut with X.
+    keep_exceptions : bool
+        Whether a failure takes its exception along.
+    return_train_score : bool
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: list[Split]
+    resource: Resource
+    scorer: Callable[..., Any]
+    fit_params: Mapping[str, Any] = field(default_factory=dict)
+    score_params: Mapping[str, Any] = field(default_factory=dict)
+    keep_exceptions: bool = False
+    return_train_score: bool = False
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
+        self._config = sklearn.get_config()
+        self._filters = every_time(warnings.filters)
+        self._cut: tuple[Any, _Part, _Part] | None = None
+        self._writes_input = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None}
+
+    def __call__(self, task: Task) -> Outcome:
+        """Fit and score; an exception becomes part of the outcome."""
+        with sklearn.config_context(**self._config), catching(self._filters) as caught:
+            outcome = self._evaluate(task)
+        return replace(outcome, warnings=caught) if caught else outcome
+
+    def _evaluate(self, task: Task) -> Outcome:
+        start = self.clock()
+        try:
+            estimator = self._patiently(self._fit, task)
+        except (Exception, SystemExit) as error:
+            seconds = self.clock() - start
+            return Outcome(None, None, seconds, 0.0, self._failure("fit", error))
+        fitted = self.clock()
+        test, failure = self._score(estimator, task, of_train=False)
+        scored = self.clock()
+        train = None
+        if self.return_train_score:
+            train, train_failure = self._score(estimator, task, of_train=True)
+            failure = failure or train_failure
+        return Outcome(test, train, fitted - start, scored - fitted, failure)
+
+    def _patiently(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do it with the shared, read-only rows; with private ones if it writes into them."""
+        if not self._writes_input:
+            try:
+                return work(*args)
+            except Exception as error:
+                if _READ_ONLY not in str(error):
+                    raise
+            self._writes_input = True
+        return work(*args)
+
+    def _fit(self, task: Task) -> Any:
+        estimator = self._estimator_for(task)
+        train, _ = self._parts(task)
+        data, fit_params = train.lend()
+        estimator.fit(*data, **fit_params)
+        return estimator
+
+    def _estimator_for(self, task: Task) -> Any:
+        parameters = self.resource.parameters(task.candidate, task.n_resources)
+        # A value may itself be an estimator, which a fit must not change.
+        own = {name: _own(value) for name, value in parameters.items()}
+        return clone(self.estimator).set_params(**own)
+
+    def _parts(self, task: Task) -> tuple[_Part, _Part]:
+        """Return the training and the test part, those of the last task where they fit."""
+        key = task.split, task.n_resources
+        last = self._cut  # Threads share it: read once.
+        if last is not None and last[0] == key and not self._writes_input:
+            return last[1:]
+        split = self.splits[task.split]
+        rows = self.resource.train_rows(split, task.n_resources)
+        train = self._part(rows, None, self.fit_params)
+        test = self._part(split.test, rows, self.score_params)
+        if not self._writes_input:
+            self._cut = key, train.protected(), test.protected()
+        return train, test
+
+    def _part(
+        self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]
+    ) -> _Part:
+        X, y = cut_split(self.estimator, self.X, self.y, rows, train)
+        return _Part(X, y, cut_metadata(self.X, params, rows))
+
+    # -- scoring
+
+    def _score(
+        self, estimator: Any, task: Task, *, of_train: bool
+    ) -> tuple[Scores, Failure | None]:
+        try:
+            scores = self._patiently(self._call_scorer, estimator, task, of_train)
+        except (Exception, SystemExit) as error:
+            return None, self._failure("score", error)
+        return self._checked(scores)
+
+    def _call_scorer(self, estimator: Any, task: Task, of_train: bool) -> Any:
+        train, part = self._parts(task)
+        if of_train:
+            rows = self.resource.train_rows(self.splits[task.split], task.n_resources)
+            part = _Part(train.X, train.y, cut_metadata(self.X, self.score_params, rows))
+        data, score_params = part.lend()
+        scores = self.scorer(estimator, *data, **score_params)
+        if named_scorers(self.scorer) is not None and not self._writes_input:
+            _raise_read_only(scores)
+        return scores
+
+    def _checked(self, scores: Any) -> tuple[Scores, Failure | None]:
+        """Return scores as floats, with what is wrong with them."""
+        if not isinstance(scores, Mapping):
+            return _as_number(scores, "")
+        several = named_scorers(self.scorer) is not None
+        checked: dict[str, float | None] = {}
+        failure = None
+        problem: Failure | None
+        for name, score in scores.items():
+            if several and isinstance(score, str):  # scikit-learn puts a traceback there.
+                checked[name], problem = None, Failure("score", score)
+            else:
+                checked[name], problem = _as_number(score, f" for {name!r}")
+            failure = failure or problem
+        return checked, failure
+
+    def _failure(self, step: str, error: BaseException) -> Failure:
+        return Failure(step, _traceback(error), error if self.keep_exceptions else None)
+
+
+def _raise_read_only(scores: Mapping[str, Any]) -> None:
+    """Raise what scikit-learn's scorer of several metrics caught."""
+    for score in scores.values():
+        if isinstance(score, str) and _READ_ONLY in score:
+            raise ValueError(score)
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback from where it leaves this module."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _own(value: Any) -> Any:
+    if value is None or isinstance(value, (numbers.Number, str)):
+        return value
+    return clone(value, safe=False)
+
+
+def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
+    if hasattr(score, "item") and getattr(score, "size", 1) == 1:
+        score = score.item()
+    if isinstance(score, numbers.Real):
+        return float(score), None
+    text = (
+        f"scoring must return a number{of_what}, or a dict of numbers; "
+        f"got {score!r} ({type(score).__name__})."
+    )
+    return None, Failure("scoring", text)

@@ -1,0 +1,255 @@
+"""Decides where tasks run: hand them in, get outcomes back as they finish, lose none.
+
+joblib does the work, with whatever backend is active. What all tasks share
+reaches each worker process once; a worker that dies costs no outcome but those
+of the tasks that kill their process again when they run alone.
+"""
+
+import contextlib
+import os
+import pickle
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import joblib
+import numpy as np
+from joblib.externals import loky
+
+from skhyperband._evaluation import DIED, Outcome, Task
+
+try:
+    import cloudpickle
+except ImportError:  # joblib before 1.6 carries it.
+    from joblib.externals import cloudpickle
+
+Evaluate = Callable[[Task], Outcome]
+
+
+class Executor(Protocol):
+    """The seam: what runs tasks."""
+
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Yield each task's position and outcome, in the order in which they finish."""
+
+
+# --- what tasks share --------------------------------------------------------------
+
+# Arrays start where vector instructions like them to.
+_ALIGNMENT = 64
+# From this size on joblib writes an array to a file; shared bytes are padded to it.
+_MAPPED_FROM = 2**20
+
+
+class Shared:
+    """An object that is pickled once, and unpickled once in each worker process.
+
+    In its own process it is the object. Sent to another it is one array of bytes,
+    the arrays inside lying in it as they are: joblib writes that to a file that
+    every worker maps, so that a task carries the file's name, whatever the type
+    of X.
+    """
+
+    def __init__(self, value: Any):
+        self.value = value
+        self._key = uuid.uuid4().hex
+        self._packed: tuple[np.ndarray, list[int]] | None = None
+        self._packing = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        with self._packing:
+            if self._packed is None:
+                self._packed = _pack(self.value)
+        return _received, (self._key, *self._packed)
+
+
+@dataclass(frozen=True)
+class _Received:
+    """What `Shared` is in a worker process."""
+
+    value: Any
+    path: str | None
+
+
+# By key, in the order of arrival.
+_kept: dict[str, _Received] = {}
+_keeping = threading.Lock()
+
+
+def _received(key: str, packed: np.ndarray, sizes: list[int]) -> _Received:
+    """Return what was received under this key before, or unpack it now."""
+    with _keeping:
+        if key not in _kept:
+            path: str | None = None
+            if isinstance(packed, np.memmap) and os.name == "posix":
+                # A map of our own: joblib deletes the file only once its maps are gone.
+                path = file = str(packed.filename)
+                packed = np.memmap(file, np.uint8, "r", packed.offset, packed.shape)
+            if len(_kept) == 2:  # Two searches in two threads share joblib's workers.
+                del _kept[next(iter(_kept))]
+            watched = any(received.path is not None for received in _kept.values())
+            _kept[key] = _Received(_unpack(packed, sizes), path)
+            if path is not None and not watched:
+                threading.Thread(target=_forget_when_deleted, daemon=True).start()
+        return _kept[key]
+
+
+def _forget_when_deleted() -> None:
+    """Give the memory back soon after the search: joblib's workers outlive it."""
+    while True:
+        time.sleep(1)
+        with _keeping:
+            mapped = {key: kept.path for key, kept in _kept.items() if kept.path is not None}
+            gone = [key for key, path in mapped.items() if not os.path.exists(path)]
+            for key in gone:
+                del _kept[key]
+            if len(gone) == len(mapped):
+                return
+
+
+def _pack(value: Any) -> tuple[np.ndarray, list[int]]:
+    """Pickle into one array of bytes: the arrays' own memory follows the pickle."""
+    buffers: list[pickle.PickleBuffer] = []
+    body = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    views = [memoryview(body), *(buffer.raw() for buffer in buffers)]
+    sizes = [view.nbytes for view in views]
+    packed = np.empty(max(sum(map(_aligned, sizes)), _MAPPED_FROM + 1), dtype=np.uint8)
+    start = 0
+    for view, size in zip(views, sizes, strict=True):
+        packed[start : start + size] = np.frombuffer(view, dtype=np.uint8)
+        start += _aligned(size)
+    return packed, sizes
+
+
+def _unpack(packed: np.ndarray, sizes: list[int]) -> Any:
+    """Unpickle; the arrays stay where they are, read-only."""
+    readable = packed.data.toreadonly()
+    views, start = [], 0
+    for size in sizes:
+        views.append(readable[start : start + size])
+        start += _aligned(size)
+    return pickle.loads(views[0], buffers=views[1:])
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[int, Outcome]:
+    return position, shared.value(task)
+
+
+# --- joblib ------------------------------------------------------------------------
+
+
+class JoblibExecutor:
+    """Runs tasks with joblib, or in a plain loop where there is one worker only.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes a task, returns its outcome.
+    n_jobs : int or None
+        As everywhere in scikit-learn.
+    pre_dispatch : int or str
+        How many tasks are handed to the workers ahead.
+    """
+
+    def __init__(self, evaluate: Evaluate, n_jobs: int | None, pre_dispatch: int | str):
+        self._shared = Shared(evaluate)
+        self._n_jobs = n_jobs
+        self._pre_dispatch = pre_dispatch
+        self._open = contextlib.ExitStack()
+        self._parallel: joblib.Parallel | None = None
+
+    def __enter__(self) -> "JoblibExecutor":
+        if joblib.effective_n_jobs(self._n_jobs) > 1:
+            self._parallel = self._open.enter_context(self._new_parallel())
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._open.close()
+
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Yield each task's position and outcome, in the order in which they finish."""
+        if self._parallel is None:
+            for position, task in enumerate(tasks):
+                yield position, self._shared.value(task)
+            return
+        waiting = dict(enumerate(tasks))
+        while waiting:
+            sent: list[int] = []
+            try:
+                with contextlib.closing(self._stream(waiting, sent)) as outputs:
+                    for position, outcome in outputs:
+                        del waiting[position]
+                        yield position, outcome
+            except BrokenProcessPool:
+                self._restart()
+                suspects = {
+                    position: waiting.pop(position) for position in sent if position in waiting
+                }
+                yield from self._one_by_one(suspects)
+
+    def _new_parallel(self) -> joblib.Parallel:
+        options = {
+            "n_jobs": self._n_jobs,
+            "pre_dispatch": self._pre_dispatch,
+            "max_nbytes": _MAPPED_FROM,
+        }
+        try:
+            return joblib.Parallel(return_as="generator_unordered", **options)
+        except ValueError:  # A backend that cannot stream.
+            return joblib.Parallel(**options)
+
+    def _restart(self) -> None:
+        self._open.close()
+        self._parallel = self._open.enter_context(self._new_parallel())
+
+    def _stream(
+        self, waiting: dict[int, Task], sent: list[int]
+    ) -> Generator[tuple[int, Outcome], None, None]:
+        """Run what is waiting, noting in `sent` what was handed to the workers."""
+
+        def calls() -> Iterator[Any]:
+            for position, task in list(waiting.items()):
+                sent.append(position)
+                yield joblib.delayed(_evaluate)(self._shared, position, task)
+
+        assert self._parallel is not None
+        outputs = iter(self._parallel(calls()))
+        try:
+            for output in outputs:  # noqa: UP028, since what closes this one must not warn.
+                yield output
+        finally:
+            with warnings.catch_warnings():
+                # joblib warns of results that nobody took.
+                warnings.simplefilter("ignore")
+                if isinstance(outputs, Generator):
+                    outputs.close()
+
+    def _one_by_one(self, suspects: dict[int, Task]) -> Iterator[tuple[int, Outcome]]:
+        """Run each alone, in a process that no one else uses: what dies there did it.
+
+        Twice, since one that dies only sometimes may not have run before: of those
+        that were sent when the workers broke, most were waiting.
+        """
+        with contextlib.ExitStack() as processes:
+            alone = None
+            for position, task in suspects.items():
+                for _ in range(2):
+                    if alone is None:
+                        alone = loky.ProcessPoolExecutor(max_workers=1)
+                        processes.callback(alone.shutdown, kill_workers=True)
+                    try:
+                        yield alone.submit(_evaluate, self._shared, position, task).result()
+                        break
+                    except BrokenProcessPool:
+                        alone = None
+                else:
+                    yield position, DIED

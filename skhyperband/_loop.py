@@ -1,0 +1,299 @@
+"""Decides what happens between the rungs: levels in turn, who enters, who goes on.
+
+It knows nothing of scikit-learn: what a task is worth comes from outside, and so
+do the clock, the sampler and the executor.
+"""
+
+import contextlib
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from skhyperband._evaluation import Outcome, Task
+from skhyperband._execution import Executor
+from skhyperband._plan import Bracket, Level, Plan, Rung, assign_places, ranked
+from skhyperband._samplers import Candidate, Sampler, candidate_key
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate on one rung: a row of `cv_results_`."""
+
+    rung: Rung
+    candidate: int
+
+
+@dataclass
+class Measured:
+    """All that a search has found out so far.
+
+    Attributes
+    ----------
+    candidates : list of dict
+        By number, in the order in which they entered.
+    rows : list of Row
+        In the order of the levels.
+    outcomes : dict of (int, int, int) to Outcome
+        By candidate, resource and split; see `key`.
+    seconds : dict of Rung to float
+        What the fits and scores made for a rung took, added up.
+    """
+
+    candidates: list[Candidate] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    outcomes: dict[tuple[int, int, int], Outcome] = field(default_factory=dict)
+    seconds: dict[Rung, float] = field(default_factory=lambda: defaultdict(float))
+    _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    _same_as: list[int] = field(default_factory=list)
+
+    def add(self, candidates: Iterable[Candidate]) -> list[int]:
+        """Give each candidate its number."""
+        first = len(self.candidates)
+        for number, candidate in enumerate(candidates, start=first):
+            self.candidates.append(candidate)
+            self._same_as.append(self._numbers.setdefault(candidate_key(candidate), number))
+        return list(range(first, len(self.candidates)))
+
+    def key(self, row: Row, split: int) -> tuple[int, int, int]:
+        """Return where an outcome is, or will be: equal candidates share the first's."""
+        return self._same_as[row.candidate], row.rung.n_resources, split
+
+
+@dataclass(frozen=True)
+class LevelReport:
+    """What a level came to, for those who watch."""
+
+    number: int
+    n_levels: int
+    level: Level
+    n_candidates: int
+    n_failures: int
+    best_score: float
+    seconds: float
+
+
+class Loop:
+    """Runs a plan: level after level, over all brackets at once.
+
+    Parameters
+    ----------
+    plan : Plan
+    promotion : {"bracket", "level"}
+        Who competes: a bracket's candidates, or all that are at a level.
+    sampler : Sampler
+    initial_candidates : list of dict
+        The first to enter.
+    split_order : sequence of int
+        A rung of k splits uses the first k.
+    score : callable
+        Gives the number by which an outcome is judged, NaN if it failed. What it
+        raises ends the search.
+    check_candidate : callable
+        Raises for a candidate that the estimator cannot be given.
+    watch : callable
+        Is given each level's report.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        promotion: str,
+        sampler: Sampler,
+        initial_candidates: Sequence[Candidate],
+        split_order: Sequence[int],
+        score: Callable[[Outcome], float],
+        check_candidate: Callable[[Candidate], None] = lambda candidate: None,
+        watch: Callable[[LevelReport], None] = lambda report: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self.measured = Measured()
+        self.failed_rungs: list[Rung] = []
+        self._plan = plan
+        self._promotion = promotion
+        self._sampler = sampler
+        self._initial = list(initial_candidates)
+        self._split_order = split_order
+        self._score = score
+        self._check_candidate = check_candidate
+        self._watch = watch
+        self._clock = clock
+        self._ran_dry = False
+        self._brackets = {(b.repeat, b.s): b for b in plan.brackets}
+        self._promoted: dict[tuple[int, int], list[int]] = {}
+        self._scores: dict[tuple[int, int, int], float] = {}
+        self._states: dict[tuple[int, int], Any] = {}
+        self._last_seconds: dict[int, float] = {}
+
+    @property
+    def executed_plan(self) -> Plan:
+        """The plan, its brackets as large as they turned out to be."""
+        return replace(
+            self._plan,
+            brackets=tuple(self._brackets.values()),
+            space_exhausted=self._plan.space_exhausted or self._ran_dry,
+        )
+
+    def run(self, executor: Executor) -> Measured:
+        """Run all levels."""
+        levels = self._plan.levels
+        for number, level in enumerate(levels, start=1):
+            start = self._clock()
+            rows = [row for rung in level.rungs for row in self._rows(rung)]
+            if not rows:
+                continue
+            self.measured.rows += rows
+            self._evaluate(rows, level, executor)
+            scores = self._mean_scores(rows, level)
+            self._tell(rows, scores)
+            self._promote(rows, scores)
+            seconds = self._clock() - start
+            self._watch(self._report(number, len(levels), level, rows, scores, seconds))
+        return self.measured
+
+    # -- who is at a level
+
+    def _rows(self, rung: Rung) -> Iterator[Row]:
+        """Yield the rung's candidates: the bracket's entrants, or the promoted."""
+        bracket = rung.repeat, rung.bracket
+        if bracket not in self._brackets:
+            return
+        if rung.iter == 0:
+            numbers = self._enter(self._brackets[bracket])
+        else:
+            numbers = self._promoted.pop(bracket, [])
+        if numbers:
+            rung = self._brackets[bracket].rungs[rung.iter]
+            yield from (Row(rung, number) for number in numbers)
+
+    def _enter(self, bracket: Bracket) -> list[int]:
+        """Draw the bracket's candidates; where they run out, it shrinks."""
+        n_wanted = bracket.n_candidates
+        candidates, self._initial = self._initial, []
+        if len(candidates) < n_wanted:
+            candidates = candidates + self._ask(n_wanted - len(candidates))
+        if len(candidates) < n_wanted:
+            self._ran_dry = True
+            key = bracket.repeat, bracket.s
+            if candidates:
+                self._brackets[key] = bracket.resized(len(candidates), self._plan.factor)
+            else:
+                del self._brackets[key]
+        return self.measured.add(candidates)
+
+    def _ask(self, n: int) -> list[Candidate]:
+        candidates = list(self._sampler.ask(n))
+        if len(candidates) > n:
+            raise ValueError(
+                f"sampler={self._sampler!r}: ask({n}) returned {len(candidates)} "
+                f"candidates; return at most {n}."
+            )
+        for candidate in candidates:
+            self._check_candidate(candidate)
+        return candidates
+
+    # -- what they are worth
+
+    def _evaluate(self, rows: Sequence[Row], level: Level, executor: Executor) -> None:
+        """Measure what is not known yet: split by split, the slowest candidates first."""
+        rows = self._slowest_first(rows)
+        pending: dict[tuple[int, int, int], tuple[Rung, Task]] = {}
+        for split in self._split_order[: level.n_splits]:
+            for row in rows:
+                key = self.measured.key(row, split)
+                if key not in self.measured.outcomes and key not in pending:
+                    candidate = self.measured.candidates[row.candidate]
+                    state = self._states.pop((key[0], split), None)
+                    task = Task(candidate, row.rung.n_resources, split, state)
+                    pending[key] = row.rung, task
+        keys = list(pending)
+        with contextlib.closing(executor.run([task for _, task in pending.values()])) as outcomes:
+            for position, outcome in outcomes:
+                self._take(keys[position], pending[keys[position]][0], outcome)
+        for row in rows:
+            measured = [self.measured.outcomes[key] for key in self._keys(row, level)]
+            self._last_seconds[row.candidate] = sum(o.fit_time + o.score_time for o in measured)
+
+    def _keys(self, row: Row, level: Level) -> list[tuple[int, int, int]]:
+        """Return the keys of a row's outcomes, in the order of the splits."""
+        splits = sorted(self._split_order[: level.n_splits])
+        return [self.measured.key(row, split) for split in splits]
+
+    def _slowest_first(self, rows: Sequence[Row]) -> list[Row]:
+        """Sort by the time on the level below; entrants stand in the middle."""
+        seconds = [self._last_seconds.get(row.candidate) for row in rows]
+        known = [s for s in seconds if s is not None]
+        middle = statistics.median(known) if known else 0.0
+        expected = [middle if s is None else s for s in seconds]
+        order = sorted(range(len(rows)), key=lambda i: -expected[i])
+        return [rows[i] for i in order]
+
+    def _take(self, key: tuple[int, int, int], rung: Rung, outcome: Outcome) -> None:
+        self._scores[key] = self._score(outcome)
+        self.measured.seconds[rung] += outcome.fit_time + outcome.score_time
+        if outcome.state is not None:
+            self._states[key[0], key[2]] = outcome.state
+            outcome = replace(outcome, state=None)
+        self.measured.outcomes[key] = outcome
+
+    def _mean_scores(self, rows: Sequence[Row], level: Level) -> list[float]:
+        scores = [[self._scores[key] for key in self._keys(row, level)] for row in rows]
+        with np.errstate(invalid="ignore"):  # Infinite scores of both signs.
+            return np.mean(scores, axis=1).tolist()
+
+    def _tell(self, rows: Sequence[Row], scores: list[float]) -> None:
+        candidates = [self.measured.candidates[row.candidate] for row in rows]
+        self._sampler.tell(candidates, list(scores), rows[0].rung.n_resources)
+
+    # -- who goes on
+
+    def _promote(self, rows: Sequence[Row], scores: Sequence[float]) -> None:
+        """Give the places of the next rungs to the best, in their bracket or of all."""
+        competitions: dict[int, list[int]] = defaultdict(list)
+        for position, row in enumerate(rows):
+            competitions[row.rung.bracket if self._promotion == "bracket" else 0].append(position)
+        for positions in competitions.values():
+            self._compete([rows[i] for i in positions], [scores[i] for i in positions])
+        going_on = {n for numbers in self._promoted.values() for n in numbers}
+        kept = {self.measured.key(Row(rows[0].rung, n), 0)[0] for n in going_on}
+        self._states = {key: state for key, state in self._states.items() if key[0] in kept}
+
+    def _compete(self, rows: Sequence[Row], scores: Sequence[float]) -> None:
+        rungs = {row.rung for row in rows}
+        if all(map(math.isnan, scores)):
+            self.failed_rungs += sorted(rungs, key=lambda rung: -rung.bracket)
+            return
+        places = {rung.bracket: n for rung in rungs if (n := self._n_places(rung))}
+        best = [rows[i] for i in ranked(scores)[: sum(places.values())]]
+        assigned = assign_places([row.rung.bracket for row in best], places)
+        for row, bracket in sorted(
+            zip(best, assigned, strict=True), key=lambda pair: pair[0].candidate
+        ):
+            self._promoted.setdefault((row.rung.repeat, bracket), []).append(row.candidate)
+
+    def _n_places(self, rung: Rung) -> int:
+        """Return how many the bracket's next rung takes; 0 after the last."""
+        rungs = self._brackets[rung.repeat, rung.bracket].rungs
+        return rungs[rung.iter + 1].n_candidates if rung.iter + 1 < len(rungs) else 0
+
+    def _report(
+        self,
+        number: int,
+        n_levels: int,
+        level: Level,
+        rows: Sequence[Row],
+        scores: Sequence[float],
+        seconds: float,
+    ) -> LevelReport:
+        outcomes = (self.measured.outcomes[k] for row in rows for k in self._keys(row, level))
+        n_failures = sum(outcome.failure is not None for outcome in outcomes)
+        best = scores[ranked(scores)[0]]
+        return LevelReport(number, n_levels, level, len(rows), n_failures, best, seconds)

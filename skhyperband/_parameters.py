@@ -1,0 +1,129 @@
+"""Decides which constructor arguments make sense, and says what to do about the others."""
+
+import math
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skhyperband._samplers import check_space
+
+
+def check_parameters(search: Any) -> None:
+    """Raise for the first argument of a search that cannot be used."""
+    _check_factor(search.factor)
+    _check_count("n_candidates", search.n_candidates, search._n_candidates_words)
+    for name, words in _COUNTS.items():
+        if hasattr(search, name):
+            _check_count(name, getattr(search, name), words)
+    for name, choices in _CHOICES.items():
+        if hasattr(search, name):
+            _check_choice(name, getattr(search, name), choices)
+    _check_sampler(search.sampler, search.n_candidates)
+    check_space(
+        search.param_distributions,
+        lists_only=search.n_candidates == "all",
+        resource=search.resource,
+    )
+    _check_initial_candidates(search.initial_candidates, search.resource)
+    _check_random_state(search.random_state)
+    if search.rank_by is not None and not isinstance(search.rank_by, str):
+        raise TypeError(f"rank_by={search.rank_by!r} must be the name of a metric, or None.")
+    if search.n_jobs == 0:
+        raise ValueError("n_jobs=0 means nothing; use None or 1 for one worker, -1 for all.")
+
+
+# The words that stand for a number, where there are any.
+_COUNTS: dict[str, tuple[str | None, ...]] = {
+    "n_brackets": ("all",),
+    "n_repeats": (),
+    "max_resources": ("auto",),
+    "min_resources": ("auto", "smallest", "exhaust"),
+    "min_splits": (None,),
+}
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "promotion": ("bracket", "level"),
+    "aggressive_elimination": (True, False),
+    "return_train_score": (True, False),
+}
+
+
+def _check_factor(factor: Any) -> None:
+    if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
+        raise TypeError(f"factor={factor!r} must be a number above 1, such as 3.")
+    if not (math.isfinite(factor) and float(factor) > 1):
+        raise ValueError(f"factor={factor!r} must be finite and above 1, such as 3.")
+
+
+def _check_count(name: str, value: Any, words: tuple[str | None, ...]) -> None:
+    if any(value is word or (isinstance(value, str) and value == word) for word in words):
+        return
+    also = "".join(f" or {word!r}" for word in words)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Integral, str)):
+        raise TypeError(f"{name}={value!r} must be a positive integer{also}.")
+    if isinstance(value, str) or value < 1:
+        raise ValueError(f"{name}={value!r} must be a positive integer{also}.")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if not isinstance(value, (str, bool, np.bool_)):
+        raise TypeError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
+
+
+def _check_sampler(sampler: Any, n_candidates: Any) -> None:
+    if isinstance(sampler, str):
+        if sampler != "random":
+            raise ValueError(
+                f"sampler={sampler!r} must be 'random', or an object with ask and tell."
+            )
+        return
+    if isinstance(sampler, type) or not all(
+        callable(getattr(sampler, method, None)) for method in ("ask", "tell")
+    ):
+        raise TypeError(
+            f"sampler={sampler!r} must be 'random', or an object with the methods "
+            "ask(n) and tell(candidates, scores, n_resources)."
+        )
+    if n_candidates == "all":
+        raise ValueError(
+            f"sampler={sampler!r} has no say with n_candidates='all', which takes the "
+            "whole grid; leave it at 'random', or give n_candidates a number."
+        )
+
+
+def _check_initial_candidates(candidates: Any, resource: str) -> None:
+    if candidates is None:
+        return
+    if not isinstance(candidates, (list, tuple)):
+        raise TypeError(f"initial_candidates={candidates!r} must be a list of dicts.")
+    for candidate in candidates:
+        check_candidate_form(candidate, "initial_candidates contains", resource)
+
+
+def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
+    """Raise unless it is a dict of parameters without the resource."""
+    if not isinstance(candidate, Mapping):
+        raise TypeError(f"{source} {candidate!r}; each candidate must be a dict.")
+    for name in candidate:
+        if not isinstance(name, str):
+            raise TypeError(f"{source} {candidate!r}; its keys must be names of parameters.")
+        if name == resource:
+            raise ValueError(
+                f"{source} {candidate!r}, but {name!r} is the resource, which the search "
+                "sets; leave it out."
+            )
+
+
+def _check_random_state(random_state: Any) -> None:
+    if random_state is None or isinstance(random_state, np.random.RandomState):
+        return
+    if isinstance(random_state, bool) or not isinstance(random_state, numbers.Integral):
+        raise TypeError(
+            f"random_state={random_state!r} must be an integer, None, or a "
+            "numpy.random.RandomState."
+        )
+    if not 0 <= int(random_state) < 2**32:
+        raise ValueError(f"random_state={random_state} must be between 0 and 2**32 - 1.")

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification, make_regression
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+
+
+@pytest.fixture(scope="session")
+def classification():
+    """Give 240 samples of two classes."""
+    return make_classification(240, 6, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def regression():
+    """Give 240 samples with a number each."""
+    return make_regression(240, 6, noise=1.0, random_state=0)
+
+
+@pytest.fixture(params=[SuccessiveHalvingSearchCV, HyperbandSearchCV], ids=["sh", "hb"])
+def search_class(request):
+    """Give each of the two searches."""
+    return request.param
+
+
+@pytest.fixture
+def assert_same_results():
+    """Give a comparison of two cv_results_ that leaves the times aside."""
+
+    def compare(one, other):
+        assert one.keys() == other.keys()
+        for name in one:
+            if "time" not in name:
+                np.testing.assert_equal(one[name], other[name], err_msg=name)
+
+    return compare

@@ -1,0 +1,148 @@
+"""Estimators that cost nothing and do what a test needs.
+
+They are in a module of their own so that worker processes can import them.
+"""
+
+import os
+import signal
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+
+
+class Scored(ClassifierMixin, BaseEstimator):
+    """Scores better with a larger quality, resource and training part."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None):
+        self.quality = quality
+        self.n_units = n_units
+        self.label = label
+
+    def fit(self, X, y=None):
+        """Remember the number of samples."""
+        self.classes_ = np.unique(y)
+        self.n_fitted_ = len(X)
+        return self
+
+    def predict(self, X):
+        """Predict the first class."""
+        return np.full(len(X), self.classes_[0])
+
+    def score(self, X, y=None):
+        """Return what the parameters make it."""
+        return self.quality + 1e-3 * self.n_units + 1e-6 * self.n_fitted_
+
+
+class Failing(Scored):
+    """Fails in the step that it is told to, where the quality is below a limit."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None, step="fit", below=0.5):
+        super().__init__(quality, n_units, label)
+        self.step = step
+        self.below = below
+
+    def _fails(self, step):
+        return self.step == step and self.quality < self.below
+
+    def fit(self, X, y=None):
+        """Raise, or fit."""
+        if self._fails("fit"):
+            raise ArithmeticError(f"quality {self.quality:.3f} is too low")
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Raise, return what is no number, or score."""
+        if self._fails("score"):
+            raise ArithmeticError("no score")
+        if self._fails("nan"):
+            return np.nan
+        if self._fails("inf"):
+            return -np.inf
+        return super().score(X, y)
+
+
+class UnpicklableError(Exception):
+    """Cannot be unpickled: it needs two arguments, and keeps one."""
+
+    def __init__(self, one, other):
+        super().__init__(one)
+        self.other = other
+
+
+class RaisesUnpicklable(Scored):
+    """Raises an exception that does not survive the way back from a worker."""
+
+    def fit(self, X, y=None):
+        """Raise."""
+        raise UnpicklableError("one", "other")
+
+
+class Deadly(Scored):
+    """Kills its process where the quality is below a limit, leaving a mark that it did.
+
+    `marks` is a folder: each death adds a file. `once` dies only the first time.
+    """
+
+    def __init__(
+        self, quality=0.0, n_units=1, label=None, marks=".", below=0.5, once=False, parent=0
+    ):
+        super().__init__(quality, n_units, label)
+        self.marks = marks
+        self.below = below
+        self.once = once
+        self.parent = parent
+
+    def fit(self, X, y=None):
+        """Die, or fit."""
+        if self.quality < self.below:
+            assert os.getpid() != self.parent, "the main process must not run this"
+            mark = os.path.join(self.marks, f"{self.quality:.6f}")
+            seen = os.path.exists(mark)
+            with open(mark, "a") as file:
+                file.write("x")
+            if not (self.once and seen):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+
+class Writing(RegressorMixin, BaseEstimator):
+    """Centres X in place, in fit and in predict."""
+
+    def __init__(self, shift=0.0, n_units=1):
+        self.shift = shift
+        self.n_units = n_units
+
+    def fit(self, X, y):
+        """Centre X and remember how."""
+        self.mean_ = X.mean(axis=0) + self.shift
+        X -= self.mean_
+        self.slope_ = np.linalg.lstsq(X, y, rcond=None)[0]
+        return self
+
+    def predict(self, X):
+        """Centre X, and project."""
+        X -= self.mean_
+        return X @ self.slope_
+
+
+class NotWriting(Writing):
+    """Does the same to a copy."""
+
+    def fit(self, X, y):
+        """Fit a copy."""
+        return super().fit(X.copy(), y)
+
+    def predict(self, X):
+        """Predict a copy."""
+        return super().predict(X.copy())
+
+
+class Unconverged(Scored):
+    """Does not converge, and says so with how far it came."""
+
+    def fit(self, X, y=None):
+        """Warn and fit."""
+        warnings.warn(f"stopped after {self.n_units}", ConvergenceWarning, stacklevel=2)
+        return super().fit(X, y)

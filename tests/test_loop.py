@@ -1,0 +1,743 @@
+import itertools
+import math
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhyperband._evaluation import Failure, Outcome
+from skhyperband._loop import Loop
+from skhyperband._plan import Plan, exact_factor, hyperband, resource_ladder, successive_halving
+
+few_examples = settings(deadline=None, max_examples=50)
+both_promotions = pytest.mark.parametrize("promotion", ["bracket", "level"])
+
+# --- fakes -------------------------------------------------------------------------
+
+
+def scrambled(x, n_resources, split):
+    """Return a score without any pattern in it."""
+    return (x * 7919 + n_resources * 104729 + split * 1299709) % 1009 / 1009
+
+
+def by_number(x, n_resources, split):
+    """Return a score that grows with the candidate's number."""
+    return float(x)
+
+
+class Executor:
+    """Scores in this process by a pure function, and notes what it was given.
+
+    `order` turns the positions of a batch into the order in which they arrive.
+    """
+
+    def __init__(self, score=scrambled, *, seconds=lambda task: 0.0, order=list, state=None):
+        self.batches = []
+        self._score = score
+        self._seconds = seconds
+        self._order = order
+        self._state = state or (lambda task: None)
+
+    @property
+    def tasks(self):
+        return list(itertools.chain.from_iterable(self.batches))
+
+    def run(self, tasks):
+        self.batches.append(list(tasks))
+        for position in self._order(range(len(tasks))):
+            yield position, self._outcome(tasks[position])
+
+    def _outcome(self, task):
+        score = self._score(task.candidate["x"], task.n_resources, task.split)
+        failure = Failure("fit", "ValueError: no") if math.isnan(score) else None
+        seconds = self._seconds(task)
+        return Outcome(score, None, seconds, 0.0, failure, state=self._state(task))
+
+
+class Sampler:
+    """Counts up, or repeats the numbers that it is given; notes what it is told."""
+
+    def __init__(self, numbers=None):
+        self.asked = []
+        self.told = []
+        self._numbers = itertools.count() if numbers is None else iter(numbers)
+
+    def ask(self, n):
+        self.asked.append(n)
+        return [{"x": x} for x in itertools.islice(self._numbers, n)]
+
+    def tell(self, candidates, scores, n_resources):
+        self.told.append(([c["x"] for c in candidates], scores, n_resources))
+
+
+def hyperband_plan(R=27, factor=3, n_splits=1, min_splits=None, minimum=1, repeats=1, n=None):
+    exact = exact_factor(factor)
+    ladder = resource_ladder(R, exact, minimum, n_splits, min_splits)
+    brackets = [b for i in range(repeats) for b in hyperband(n, ladder, exact, repeat=i)]
+    return Plan(tuple(brackets), exact, "n_samples", minimum, R, n_splits, tuple(ladder))
+
+
+def halving_plan(n, R=27, factor=3, n_splits=1, min_splits=None, minimum=1, **options):
+    exact = exact_factor(factor)
+    ladder = resource_ladder(R, exact, minimum, n_splits, min_splits)
+    bracket = successive_halving(n, ladder, exact, **options)
+    return Plan((bracket,), exact, "n_samples", minimum, R, n_splits, tuple(ladder))
+
+
+def loop_of(plan, *, promotion="bracket", sampler=None, **options):
+    options.setdefault("split_order", range(plan.n_splits))
+    return Loop(
+        plan,
+        promotion=promotion,
+        sampler=sampler or Sampler(),
+        initial_candidates=options.pop("initial", []),
+        score=lambda outcome: outcome.test_scores,
+        **options,
+    )
+
+
+def run(plan, executor=None, **options):
+    loop = loop_of(plan, **options)
+    loop.run(executor or Executor())
+    return loop
+
+
+def numbers_by_rung(loop):
+    """Return the candidates of each rung, by bracket and iteration."""
+    rungs = {}
+    for row in loop.measured.rows:
+        x = loop.measured.candidates[row.candidate]["x"]
+        rungs.setdefault((row.rung.bracket, row.rung.iter), []).append(x)
+    return rungs
+
+
+@st.composite
+def schedules(draw):
+    factor = draw(st.sampled_from([1.5, 2, 2.5, 3, 4, Fraction(10, 3)]))
+    R = draw(st.integers(1, 100))
+    n_splits = draw(st.integers(1, 3))
+    options = {
+        "n_splits": n_splits,
+        "min_splits": draw(st.none() | st.integers(1, n_splits)),
+        "minimum": draw(st.integers(min(R, 1 + R // 10), R)),
+    }
+    n = draw(st.integers(1, 40))
+    if draw(st.booleans()):
+        return hyperband_plan(R, factor, n=n, repeats=draw(st.integers(1, 2)), **options)
+    return halving_plan(n, R, factor, aggressive_elimination=draw(st.booleans()), **options)
+
+
+promotions = st.sampled_from(["bracket", "level"])
+
+# --- the plan is what runs ---------------------------------------------------------
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions)
+def test_every_rung_has_the_planned_rows(plan, promotion):
+    """Each rung of the plan has as many rows as it has candidates, and there are no others."""
+    loop = run(plan, promotion=promotion)
+
+    planned = Counter({rung: rung.n_candidates for rung in plan.rungs})
+    assert Counter(row.rung for row in loop.measured.rows) == planned
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions)
+def test_rows_come_level_by_level(plan, promotion):
+    """The rows stand in the order of the levels, and of the rungs within one."""
+    loop = run(plan, promotion=promotion)
+
+    rungs = [row.rung for row in loop.measured.rows]
+    order = [rung for level in plan.levels for rung in level.rungs]
+    assert [rung for rung, _ in itertools.groupby(rungs)] == order
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions)
+def test_rungs_hold_distinct_candidates_in_order(plan, promotion):
+    """Nobody is on a rung twice, and the earlier to enter stands first."""
+    loop = run(plan, promotion=promotion)
+
+    for _, rows in itertools.groupby(loop.measured.rows, key=lambda row: row.rung):
+        numbers = [row.candidate for row in rows]
+
+        assert numbers == sorted(set(numbers))
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions)
+def test_every_planned_evaluation_is_measured(plan, promotion):
+    """Each row has an outcome on each of its rung's splits."""
+    loop = run(plan, promotion=promotion)
+
+    for row in loop.measured.rows:
+        keys = [loop.measured.key(row, split) for split in range(row.rung.n_splits)]
+
+        assert all(key in loop.measured.outcomes for key in keys)
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions)
+def test_completed_plans_are_executed_as_planned(plan, promotion):
+    """With enough candidates nothing shrinks and nothing is exhausted."""
+    loop = run(plan, promotion=promotion)
+
+    assert loop.executed_plan == plan
+    assert not loop.executed_plan.space_exhausted
+    assert loop.failed_rungs == []
+
+
+@both_promotions
+def test_each_level_is_one_batch(promotion):
+    """The rungs of a level, over all brackets, are handed over together."""
+    executor = Executor()
+    run(hyperband_plan(81), executor, promotion=promotion)
+
+    assert [len(batch) for batch in executor.batches] == [81, 61, 35, 19, 10]
+
+
+# --- who goes on -------------------------------------------------------------------
+
+
+def test_a_bracket_promotes_its_own_best():
+    """Brackets compete within themselves, however good the others are."""
+    loop = run(hyperband_plan(9), Executor(by_number))
+
+    assert numbers_by_rung(loop) == {
+        (2, 0): [*range(9)],
+        (2, 1): [6, 7, 8],
+        (1, 0): [*range(9, 14)],
+        (2, 2): [8],
+        (1, 1): [13],
+        (0, 0): [14, 15, 16],
+    }
+
+
+def test_a_level_promotes_the_best_of_all():
+    """Brackets that meet compete for the sum of their places."""
+    loop = run(hyperband_plan(9), Executor(by_number), promotion="level")
+
+    rungs = numbers_by_rung(loop)
+    assert rungs[2, 1] == [6, 7, 8]
+    assert rungs[1, 0] == [*range(9, 14)]
+    assert (rungs[1, 1], rungs[2, 2]) == ([13], [12])
+
+
+def test_a_level_promotes_no_entrant_that_is_worse():
+    """Survivors that beat all entrants take the entrants' places too."""
+    loop = run(hyperband_plan(9), Executor(lambda x, *_: -float(x)), promotion="level")
+
+    rungs = numbers_by_rung(loop)
+    assert rungs[2, 1] == [0, 1, 2]
+    assert (rungs[2, 2], rungs[1, 1]) == ([0], [1])
+
+
+@both_promotions
+def test_equal_scores_promote_the_earlier(promotion):
+    """Where all are equal those who entered first go on."""
+    loop = run(hyperband_plan(9), Executor(lambda *_: 0.5), promotion=promotion)
+
+    rungs = numbers_by_rung(loop)
+    assert rungs[2, 1] == [0, 1, 2]
+    assert rungs[2, 2] == [0]
+
+
+def test_the_mean_over_splits_decides():
+    """A candidate that is good on one split only does not win."""
+    table = {0: (1.0, 0.0), 1: (0.6, 0.6), 2: (0.0, 1.0)}
+    loop = run(halving_plan(3, n_splits=2), Executor(lambda x, r, split: table[x][split]))
+
+    assert numbers_by_rung(loop)[1, 1] == [1]
+
+
+def test_only_the_rungs_own_splits_decide():
+    """Splits that a rung does not use yet are neither run nor counted."""
+    plan = halving_plan(9, 9, n_splits=3, min_splits=1)
+    executor = Executor(lambda x, r, split: float(x == 4) if split == 2 else 0.0)
+
+    loop = run(plan, executor, split_order=[2, 0, 1])
+
+    assert [rung.n_splits for rung in plan.rungs] == [1, 1, 3]
+    assert [{task.split for task in batch} for batch in executor.batches] == [{2}, {2}, {0, 1}]
+    assert numbers_by_rung(loop)[2, 2] == [4]
+
+
+# --- nothing is trained twice ------------------------------------------------------
+
+
+def evaluations(executor):
+    return [(task.candidate["x"], task.n_resources, task.split) for task in executor.tasks]
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions, n_different=st.integers(1, 10))
+def test_no_evaluation_is_made_twice(plan, promotion, n_different):
+    """However often a candidate comes, each resource and split is measured once."""
+    executor = Executor()
+    numbers = (i % n_different for i in itertools.count())
+
+    run(plan, executor, promotion=promotion, sampler=Sampler(numbers))
+
+    assert max(Counter(evaluations(executor)).values()) == 1
+
+
+@few_examples
+@given(plan=schedules())
+def test_the_cost_is_what_is_handed_over(plan):
+    """The printed cost of a plan is the resource of all that was trained."""
+    executor = Executor()
+
+    run(plan, executor)
+
+    units = sum(task.n_resources for task in executor.tasks)
+    assert units / plan.max_resources == pytest.approx(plan.cost())
+
+
+@both_promotions
+def test_equal_candidates_have_rows_of_their_own(promotion):
+    """A candidate that came twice is on its rungs twice, with the same outcomes."""
+    plan = halving_plan(3, 3)
+
+    loop = run(plan, Executor(by_number), promotion=promotion, sampler=Sampler([1, 1, 0]))
+
+    assert numbers_by_rung(loop) == {(1, 0): [1, 1, 0], (1, 1): [1]}
+    first, second = loop.measured.rows[:2]
+    assert loop.measured.key(first, 0) == loop.measured.key(second, 0)
+
+
+def test_values_of_another_type_are_measured_apart():
+    """One as an integer and as a float are two candidates."""
+    executor = Executor()
+
+    run(halving_plan(2, 3), executor, sampler=Sampler([1, 1.0]))
+
+    assert len(executor.tasks) == 2
+
+
+def test_repeated_levels_train_nothing():
+    """What aggressive elimination asks for again is answered from what is known."""
+    executor = Executor(by_number)
+    plan = halving_plan(27, 27, minimum=9, aggressive_elimination=True)
+
+    loop = run(plan, executor)
+
+    assert [len(batch) for batch in executor.batches] == [27, 0, 0, 1]
+    assert numbers_by_rung(loop)[1, 2] == [24, 25, 26]
+
+
+def test_growing_splits_add_only_the_new():
+    """At an unchanged resource the splits that are measured stay as they are."""
+    executor = Executor()
+
+    run(halving_plan(27, 9, n_splits=9, min_splits=1), executor)
+
+    at_the_top = Counter(task.split for task in executor.tasks if task.n_resources == 9)
+    assert at_the_top == {0: 9, 1: 3, 2: 3, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 1}
+
+
+# --- failures ----------------------------------------------------------------------
+
+nan = math.nan
+
+
+@both_promotions
+def test_failures_are_never_promoted_before_numbers(promotion):
+    """The worst number goes on rather than a candidate without any."""
+    failing = Executor(lambda x, *_: nan if x >= 1 else -1e300)
+
+    loop = run(halving_plan(9, 9), failing, promotion=promotion)
+
+    assert numbers_by_rung(loop)[2, 1] == [0, 1, 2]
+    assert numbers_by_rung(loop)[2, 2] == [0]
+
+
+def test_one_failed_split_is_a_failure():
+    """A candidate whose mean is not a number loses to any that has one."""
+    executor = Executor(lambda x, r, split: nan if (x, split) == (2, 1) else float(x))
+
+    loop = run(halving_plan(3, 3, n_splits=2), executor)
+
+    assert numbers_by_rung(loop)[1, 1] == [1]
+
+
+def test_a_rung_that_failed_wholly_ends_its_bracket():
+    """Nobody goes on from it, the other brackets do, and the plan says which it was."""
+    plan = hyperband_plan(9)
+
+    loop = run(plan, Executor(lambda x, *_: nan if x < 9 else float(x)))
+
+    assert loop.failed_rungs == [plan.brackets[0].rungs[0]]
+    assert sorted(numbers_by_rung(loop)) == [(0, 0), (1, 0), (1, 1), (2, 0)]
+
+
+def test_a_level_ends_only_where_all_of_it_failed():
+    """Competing by level, another bracket's candidates fill the places."""
+    loop = run(
+        hyperband_plan(9),
+        Executor(lambda x, r, s: nan if r == 3 and x < 9 else float(x)),
+        promotion="level",
+    )
+
+    rungs = numbers_by_rung(loop)
+    assert loop.failed_rungs == []
+    assert sorted([*rungs[2, 2], *rungs[1, 1]]) == [12, 13]
+
+
+@both_promotions
+def test_everything_may_fail(promotion):
+    """A search in which nothing works runs to its end and lists each rung."""
+    plan = hyperband_plan(9)
+
+    loop = run(plan, Executor(lambda *_: nan), promotion=promotion)
+
+    assert loop.failed_rungs == [bracket.rungs[0] for bracket in plan.brackets]
+    assert [row.rung.iter for row in loop.measured.rows] == [0] * 17
+
+
+def test_what_the_score_raises_ends_the_search():
+    """An error of the judgement is not swallowed."""
+
+    def refuse(outcome):
+        raise ZeroDivisionError
+
+    loop = Loop(
+        halving_plan(3, 3),
+        promotion="bracket",
+        sampler=Sampler(),
+        initial_candidates=[],
+        split_order=[0],
+        score=refuse,
+    )
+
+    with pytest.raises(ZeroDivisionError):
+        loop.run(Executor())
+
+
+# --- the order of computing does not matter ----------------------------------------
+
+
+@few_examples
+@given(
+    plan=schedules(),
+    promotion=promotions,
+    random=st.randoms(use_true_random=False),
+    failing=st.integers(1, 5),
+)
+def test_rows_do_not_depend_on_the_order_of_arrival(plan, promotion, random, failing):
+    """Outcomes in any order give the same rows, scores and failures."""
+
+    def score(x, n_resources, split):
+        return nan if x % 5 == failing else scrambled(x, n_resources, split)
+
+    in_turn = run(plan, Executor(score), promotion=promotion)
+    shuffled = run(
+        plan,
+        Executor(score, order=lambda positions: random.sample(positions, len(positions))),
+        promotion=promotion,
+    )
+
+    assert shuffled.measured.rows == in_turn.measured.rows
+    assert shuffled.measured.outcomes == in_turn.measured.outcomes
+    assert shuffled.failed_rungs == in_turn.failed_rungs
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions, seconds=st.randoms(use_true_random=False))
+def test_rows_do_not_depend_on_the_times(plan, promotion, seconds):
+    """How long a fit took decides when the next is started, not what comes of it."""
+    timed = run(plan, Executor(seconds=lambda task: seconds.random()), promotion=promotion)
+
+    assert timed.measured.rows == run(plan, promotion=promotion).measured.rows
+
+
+# --- state travels -----------------------------------------------------------------
+
+
+def handed_on(task):
+    return task.candidate["x"], task.n_resources, task.split
+
+
+@both_promotions
+def test_the_promoted_get_back_what_they_handed_on(promotion):
+    """A task has the state of its own candidate, of the rung below, on the same split."""
+    executor = Executor(state=handed_on)
+    run(hyperband_plan(9, n_splits=2), executor, promotion=promotion)
+
+    entrants = executor.batches[0]
+    assert {task.state for task in entrants} == {None}
+    below = {1: None, 3: 1, 9: 3}
+    known = {(task.candidate["x"], task.n_resources) for task in executor.tasks}
+    for task in executor.tasks:
+        x, lower = task.candidate["x"], below[task.n_resources]
+        expected = (x, lower, task.split) if (x, lower) in known else None
+        assert task.state == expected
+
+
+def test_state_lasts_through_repeated_levels():
+    """A level that trains nothing leaves what the one before handed on."""
+    executor = Executor(by_number, state=handed_on)
+
+    run(halving_plan(27, 27, minimum=9, aggressive_elimination=True), executor)
+
+    assert [task.state for task in executor.batches[-1]] == [(26, 9, 0)]
+
+
+def test_equal_candidates_go_on_from_their_common_state():
+    """Two rows of one candidate are one task, which has what that candidate handed on."""
+    executor = Executor(by_number, state=handed_on)
+
+    run(halving_plan(9, 9), executor, sampler=Sampler([0, 1, 2, 3, 4, 5, 7, 8, 8]))
+
+    assert [task.state for task in executor.batches[1]] == [(7, 1, 0), (8, 1, 0)]
+
+
+def test_new_splits_start_without_state():
+    """A split that a candidate was not measured on has nothing to go on from."""
+    executor = Executor(by_number, state=handed_on)
+
+    run(halving_plan(3, 10, n_splits=2, min_splits=1), executor)
+
+    states = {task.split: task.state for task in executor.batches[-1]}
+    assert states == {0: (2, 6, 0), 1: None}
+
+
+def test_those_who_drop_out_leave_no_state():
+    """A candidate that comes again after it lost starts anew."""
+    executor = Executor(by_number, state=handed_on)
+    numbers = [0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4]
+
+    run(hyperband_plan(9), executor, sampler=Sampler([*numbers, 10, 11, 12]))
+
+    states = {t.candidate["x"]: t.state for t in executor.batches[1]}
+    assert states[8] == (8, 1, 0)
+    assert {states[x] for x in range(5)} == {None}
+
+
+def test_outcomes_are_kept_without_their_state():
+    """What a search remembers does not grow with the fitted estimators."""
+    loop = run(hyperband_plan(9), Executor(state=handed_on))
+
+    assert {outcome.state for outcome in loop.measured.outcomes.values()} == {None}
+
+
+# --- the order of the tasks --------------------------------------------------------
+
+
+def test_tasks_go_split_by_split():
+    """All candidates' first split comes before anyone's second, in the order of the splits."""
+    executor = Executor()
+
+    run(halving_plan(3, 3, n_splits=3), executor, split_order=[2, 0, 1])
+
+    assert [task.split for task in executor.batches[0]] == [2, 2, 2, 0, 0, 0, 1, 1, 1]
+
+
+def test_the_slowest_start_first():
+    """Within a split the order is that of the seconds spent one level below."""
+    seconds = {6: 1.0, 7: 3.0, 8: 2.0}
+    executor = Executor(by_number, seconds=lambda task: seconds.get(task.candidate["x"], 0.0))
+
+    run(halving_plan(9, 9, n_splits=2), executor)
+
+    order = [(task.split, task.candidate["x"]) for task in executor.batches[1]]
+    assert order == [(0, 7), (0, 8), (0, 6), (1, 7), (1, 8), (1, 6)]
+
+
+def test_entrants_stand_in_the_middle():
+    """Nothing is known of them, so they are taken to be as slow as the median."""
+    seconds = {6: 1.0, 7: 9.0, 8: 5.0}
+    executor = Executor(by_number, seconds=lambda task: seconds.get(task.candidate["x"], 0.0))
+
+    run(hyperband_plan(9), executor)
+
+    order = [task.candidate["x"] for task in executor.batches[1]]
+    assert order == [7, 8, 9, 10, 11, 12, 13, 6]
+
+
+# --- who enters --------------------------------------------------------------------
+
+
+def test_initial_candidates_enter_first():
+    """They count in the widest bracket, and the sampler fills the rest."""
+    sampler = Sampler()
+    initial = [{"x": 100}, {"x": 101}]
+
+    loop = run(hyperband_plan(9), sampler=sampler, initial=initial)
+
+    assert loop.measured.candidates[:3] == [{"x": 100}, {"x": 101}, {"x": 0}]
+    assert sampler.asked == [7, 5, 3]
+
+
+def test_a_sampler_is_not_asked_for_nothing():
+    """Initial candidates that fill the bracket leave nothing to ask."""
+    sampler = Sampler()
+
+    run(halving_plan(3, 3), sampler=sampler, initial=[{"x": x} for x in range(3)])
+
+    assert sampler.asked == []
+
+
+def test_a_dry_sampler_shrinks_the_brackets():
+    """The bracket that got fewer runs with those, and the next ones are left out."""
+    plan = hyperband_plan(9)
+
+    loop = run(plan, Executor(by_number), sampler=Sampler(range(12)))
+
+    assert loop.executed_plan.space_exhausted
+    assert [b.n_candidates for b in loop.executed_plan.brackets] == [9, 3]
+    assert numbers_by_rung(loop) == {
+        (2, 0): [*range(9)],
+        (2, 1): [6, 7, 8],
+        (1, 0): [9, 10, 11],
+        (2, 2): [8],
+        (1, 1): [11],
+    }
+
+
+@few_examples
+@given(plan=schedules(), promotion=promotions, n_there=st.integers(1, 60))
+def test_rows_are_the_executed_plan(plan, promotion, n_there):
+    """Whatever the sampler still had, the rows are those of the plan as executed."""
+    loop = run(plan, promotion=promotion, sampler=Sampler(range(n_there)))
+
+    executed = Counter({rung: rung.n_candidates for rung in loop.executed_plan.rungs})
+    assert Counter(row.rung for row in loop.measured.rows) == executed
+    assert loop.executed_plan.space_exhausted == (n_there < plan.n_candidates)
+
+
+def test_a_sampler_may_give_nothing():
+    """Without any candidate there are no rows, and the executor is left alone."""
+    executor = Executor()
+
+    loop = run(hyperband_plan(9), executor, sampler=Sampler([]))
+
+    assert loop.measured.rows == []
+    assert executor.batches == []
+    assert loop.executed_plan.brackets == ()
+
+
+class Generous(Sampler):
+    def ask(self, n):
+        return super().ask(n + 1)
+
+
+def test_a_sampler_must_not_give_more():
+    """More candidates than asked for are an error that says how many came."""
+    with pytest.raises(ValueError, match=r"sampler=.*ask\(3\) returned 4"):
+        run(halving_plan(3, 3), sampler=Generous())
+
+
+def test_candidates_of_the_sampler_are_checked():
+    """A candidate that the estimator refuses ends the search before it is handed over."""
+    executor = Executor()
+
+    def refuse(candidate):
+        if candidate["x"] == 2:
+            raise ValueError("x=2 is refused")
+
+    with pytest.raises(ValueError, match="x=2 is refused"):
+        run(halving_plan(3, 3), executor, check_candidate=refuse)
+
+    assert executor.batches == []
+
+
+# --- who is told -------------------------------------------------------------------
+
+
+@both_promotions
+def test_the_sampler_is_told_every_level(promotion):
+    """Each level is reported once, in the order of its rows, with their mean scores."""
+    sampler = Sampler()
+    plan = hyperband_plan(9, n_splits=2)
+
+    loop = run(plan, promotion=promotion, sampler=sampler)
+
+    told = [(x, r) for numbers, _, r in sampler.told for x in numbers]
+    rows = [
+        (loop.measured.candidates[row.candidate]["x"], row.rung.n_resources)
+        for row in loop.measured.rows
+    ]
+    assert [r for _, _, r in sampler.told] == [1, 3, 9]
+    assert told == rows
+    for numbers, scores, r in sampler.told:
+        means = [(scrambled(x, r, 0) + scrambled(x, r, 1)) / 2 for x in numbers]
+        assert scores == pytest.approx(means)
+
+
+def test_the_sampler_is_told_before_it_is_asked_again():
+    """A bracket's entrants are drawn when all lower levels are known."""
+    events = []
+
+    class Learner(Sampler):
+        def ask(self, n):
+            events.append(("ask", n))
+            return super().ask(n)
+
+        def tell(self, candidates, scores, n_resources):
+            events.append(("tell", n_resources))
+
+    run(hyperband_plan(9), sampler=Learner())
+
+    assert events == [("ask", 9), ("tell", 1), ("ask", 5), ("tell", 3), ("ask", 3), ("tell", 9)]
+
+
+def test_the_sampler_is_told_of_failures():
+    """A failed candidate's score is not a number."""
+    sampler = Sampler()
+
+    run(halving_plan(3, 3), Executor(lambda x, *_: nan if x == 1 else 0.5), sampler=sampler)
+
+    numbers, scores, _ = sampler.told[0]
+    assert [x for x, score in zip(numbers, scores, strict=True) if math.isnan(score)] == [1]
+
+
+# --- who watches -------------------------------------------------------------------
+
+
+def test_every_level_is_reported():
+    """A report has the level, its number, its rows and the best of their scores."""
+    reports = []
+    plan = hyperband_plan(9, n_splits=2)
+
+    run(plan, Executor(by_number), watch=reports.append)
+
+    assert [(r.number, r.n_levels) for r in reports] == [(1, 3), (2, 3), (3, 3)]
+    assert [r.level for r in reports] == list(plan.levels)
+    assert [r.n_candidates for r in reports] == [9, 8, 5]
+    assert [r.best_score for r in reports] == [8.0, 13.0, 16.0]
+
+
+def test_reports_count_failed_evaluations():
+    """A candidate that fails on both of two splits counts twice."""
+    reports = []
+
+    run(
+        halving_plan(3, 3, n_splits=2),
+        Executor(lambda x, *_: nan if x == 1 else 0.5),
+        watch=reports.append,
+    )
+
+    assert [r.n_failures for r in reports] == [2, 0]
+
+
+def test_reports_take_the_time_from_the_clock():
+    """A level's seconds are what passes on the clock from its start to its end."""
+    reports = []
+    clock = itertools.accumulate(itertools.count(1)).__next__
+
+    run(halving_plan(3, 3), clock=clock, watch=reports.append)
+
+    assert [r.seconds for r in reports] == [2, 4]
+
+
+def test_seconds_are_added_up_by_rung():
+    """Each rung has what its own fits took, and what it did not fit costs nothing."""
+    plan = halving_plan(9, 9, minimum=3, n_splits=2, aggressive_elimination=True)
+
+    loop = run(plan, Executor(seconds=lambda task: 0.5))
+
+    seconds = [loop.measured.seconds.get(rung, 0.0) for rung in plan.rungs]
+    assert seconds == [9.0, 0.0, 1.0]

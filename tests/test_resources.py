@@ -1,0 +1,490 @@
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skhyperband._resources import (
+    ParameterResource,
+    SampleResource,
+    Split,
+    check_resource,
+    count_classes,
+    order_samples,
+    order_splits,
+    resolve_max_resources,
+    resolve_min_resources,
+    samples_needed,
+)
+
+few_examples = settings(deadline=None, max_examples=60)
+
+
+def ordered(n_samples, *, classes=None, groups=None, cv=None, seed=0):
+    """Return the splits of a shuffling splitter, in the order that they are taken."""
+    cv = cv or KFold(3, shuffle=True, random_state=seed)
+    splits = list(cv.split(np.zeros((n_samples, 1)), classes, groups))
+    return order_samples(splits, cv=cv, classes=classes, groups=groups, seed=seed)
+
+
+def growing(n_samples, split):
+    """Yield the training rows for each amount, the smallest first."""
+    resource = SampleResource(n_samples)
+    return [resource.train_rows(split, r) for r in range(1, n_samples + 1)]
+
+
+def labels(*sizes):
+    """Return shuffled labels 0, 1, … with so many of each."""
+    return np.random.RandomState(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+
+
+# --- the number of samples ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_resources", "share"),
+    [(30, 20), (29, 19), (15, 10), (14, 9), (3, 2), (2, 1), (1, 1)],
+)
+def test_a_split_takes_its_share(n_resources, share):
+    """The training rows are the resource's part of those in X, rounded down, never none."""
+    (split, *_) = ordered(30)
+
+    assert len(SampleResource(30).train_rows(split, n_resources)) == share
+
+
+def test_all_samples_are_the_whole_training_part():
+    """With as many samples as X has, the rows are the splitter's, in its own order."""
+    train, test = np.array([7, 1, 5, 3]), np.array([0, 2])
+    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+
+    rows = SampleResource(8).train_rows(split, 8)
+
+    np.testing.assert_array_equal(rows, train)
+
+
+def test_fewer_samples_stay_in_the_splitters_order():
+    """A prefix of the random order comes out as the splitter ordered it."""
+    train = np.array([7, 1, 5, 3, 6, 4])
+    (split,) = order_samples([(train, train)], cv=KFold(), classes=None, groups=None, seed=0)
+
+    rows = SampleResource(8).train_rows(split, 5)
+
+    np.testing.assert_array_equal(rows, [row for row in train if row in rows])
+
+
+def test_without_an_order_every_amount_is_the_whole():
+    """A split that was not ordered always gives all of its training part."""
+    split = Split(np.arange(6), np.arange(6, 9))
+
+    np.testing.assert_array_equal(SampleResource(9).train_rows(split, 1), np.arange(6))
+
+
+@few_examples
+@given(
+    n_samples=st.integers(6, 60),
+    kind=st.sampled_from(["plain", "classes", "groups", "time"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_samples_are_nested(n_samples, kind, seed):
+    """More samples contain all of the fewer ones, whatever orders them."""
+    thirds = np.arange(n_samples) % 3
+    splits = ordered(
+        n_samples,
+        classes=thirds if kind == "classes" else None,
+        groups=thirds if kind == "groups" else None,
+        cv={"groups": GroupKFold(3), "time": TimeSeriesSplit(3)}.get(kind),
+        seed=seed % 1000,
+    )
+
+    for split in splits:
+        rows = [set(r) for r in growing(n_samples, split)]
+
+        assert all(fewer <= more for fewer, more in pairwise(rows))
+        assert rows[-1] == set(split.train)
+
+
+def test_the_same_seed_gives_the_same_order():
+    """Orders depend on the seed alone, and differ from split to split."""
+    first, again, other = ordered(30), ordered(30), ordered(30, seed=1)
+
+    assert [list(s.order) for s in first] == [list(s.order) for s in again]
+    assert [list(s.order) for s in first] != [list(s.order) for s in other]
+    assert len({tuple(s.order) for s in first}) == len(first)
+
+
+def test_an_order_does_not_depend_on_the_other_splits():
+    """The order of a split is drawn from its own seed."""
+    splits = [(np.arange(10), np.arange(10)), (np.arange(20), np.arange(20))]
+    options = {"cv": KFold(), "classes": None, "groups": None, "seed": 0}
+
+    both = order_samples(splits, **options)
+    shorter_first = order_samples([(np.arange(5), np.arange(5)), splits[1]], **options)
+
+    np.testing.assert_array_equal(both[1].order, shorter_first[1].order)
+
+
+def test_splits_are_kept():
+    """Ordering leaves the splitter's training and test rows as they are."""
+    train, test = np.array([4, 0, 2]), np.array([1, 3])
+
+    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+
+    np.testing.assert_array_equal(split.train, train)
+    np.testing.assert_array_equal(split.test, test)
+    np.testing.assert_array_equal(np.sort(split.order), [0, 1, 2])
+
+
+# --- classes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param((60, 60), id="two equal"),
+        pytest.param((90, 30), id="two unequal"),
+        pytest.param((297, 3), id="a rare one"),
+        pytest.param((40, 40, 40), id="three equal"),
+        pytest.param((60, 40, 20), id="three unequal"),
+        pytest.param((12,) * 10, id="ten equal"),
+    ],
+)
+def test_every_amount_has_the_proportions_of_the_whole(sizes):
+    """A class is within one sample of its share, or has the one that it must have."""
+    y = labels(*sizes)
+    for split in ordered(len(y), classes=y):
+        whole = np.bincount(y[split.train], minlength=len(sizes)) / len(split.train)
+
+        for rows in growing(len(y), split):
+            counts = np.bincount(y[rows], minlength=len(sizes))
+            assert np.all(np.abs(counts - len(rows) * whole) <= 1)
+
+
+@few_examples
+@given(n=st.integers(2, 100), n_rare=st.integers(1, 50), seed=st.integers(0, 1000))
+def test_two_classes_keep_their_proportion(n, n_rare, seed):
+    """Both of two classes are within one sample of their share at every amount."""
+    y = np.random.RandomState(seed).permutation(np.repeat([0, 1], [n, n_rare]))
+    everything = np.arange(len(y))
+    (split,) = order_samples(
+        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=seed
+    )
+
+    for rows in growing(len(y), split):
+        assert abs(y[rows].sum() - len(rows) * y.mean()) <= 1
+
+
+@pytest.mark.parametrize("n_resources", [1, 2, 10, 50, 199])
+def test_a_rare_class_is_always_there(n_resources):
+    """Even the smallest amount has a sample of a class that is one in a hundred."""
+    y = labels(198, 2)
+    everything = np.arange(200)
+    (split,) = order_samples(
+        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=0
+    )
+
+    rows = SampleResource(200).train_rows(split, n_resources)
+
+    assert set(y[rows]) == {0, 1}
+    assert len(rows) == max(n_resources, 2)
+
+
+def test_classes_may_be_texts():
+    """Labels of any type that sorts are stratified."""
+    y = np.array(["no", "yes", "no", "no", "yes", "no"] * 5, dtype=object)
+
+    for split in ordered(30, classes=y):
+        assert {"no", "yes"} == set(y[SampleResource(30).train_rows(split, 1)])
+
+
+# --- groups ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param((20, 20, 20, 20), id="equal"),
+        pytest.param((50, 20, 5, 4, 1), id="unequal"),
+    ],
+)
+def test_groups_take_turns(sizes):
+    """Groups that have members left never differ by more than one sample."""
+    groups = labels(*sizes)
+    everything = np.arange(len(groups))
+    (split,) = order_samples(
+        [(everything, everything)], cv=GroupKFold(2), classes=None, groups=groups, seed=0
+    )
+
+    for rows in growing(len(groups), split):
+        counts = np.bincount(groups[rows], minlength=len(sizes))
+        has_more = counts < sizes
+
+        assert np.ptp(counts[has_more]) <= 1 if has_more.any() else len(rows) == len(groups)
+        assert counts.max() <= counts[has_more].min(initial=len(groups)) + 1
+
+
+def test_groups_go_before_classes():
+    """With both given the groups take turns, and no class is missing."""
+    groups = np.arange(60) % 6
+    y = (np.arange(60) < 20).astype(int)
+
+    for split in ordered(60, classes=y, groups=groups, cv=GroupKFold(3)):
+        n_groups = len(set(groups[split.train]))
+        rows = SampleResource(60).train_rows(split, 12)
+
+        assert set(y[rows]) == {0, 1}
+        assert np.bincount(groups[rows]).max() <= len(rows) / n_groups + split.at_least
+
+
+# --- time --------------------------------------------------------------------------
+
+
+def test_time_series_take_the_most_recent():
+    """The samples end at the split's latest one, and come in the order of time."""
+    (*_, split) = ordered(20, cv=TimeSeriesSplit(3))
+
+    rows = SampleResource(20).train_rows(split, 8)
+
+    assert len(split.train) == 15
+    np.testing.assert_array_equal(rows, np.arange(9, 15))
+
+
+def test_time_series_have_every_class():
+    """Of a class that ended long ago the last sample is taken too."""
+    y = np.array([1] * 5 + [0] * 25)
+    (*_, split) = ordered(30, cv=TimeSeriesSplit(2), classes=y)
+
+    rows = SampleResource(30).train_rows(split, 6)
+
+    np.testing.assert_array_equal(rows, [4, 17, 18, 19])
+
+
+# --- the order of the splits -------------------------------------------------------
+
+
+def test_splits_are_shuffled_by_the_seed():
+    """The order has each split once, and is the same for the same seed."""
+    orders = [list(order_splits(10, KFold(10), seed)) for seed in (0, 0, 1)]
+
+    assert sorted(orders[0]) == list(range(10))
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_the_last_split_of_a_time_series_is_first():
+    """The split that has seen most comes before the others."""
+    assert list(order_splits(4, TimeSeriesSplit(4), 0)) == [3, 2, 1, 0]
+
+
+# --- a parameter -------------------------------------------------------------------
+
+
+def test_a_parameter_joins_the_candidates():
+    """The amount is set as one more parameter; the candidate itself stays as it was."""
+    candidate = {"max_depth": 3}
+
+    parameters = ParameterResource("n_estimators").parameters(candidate, 9)
+
+    assert parameters == {"max_depth": 3, "n_estimators": 9}
+    assert candidate == {"max_depth": 3}
+
+
+def test_a_parameter_is_spent_on_all_rows():
+    """However small the amount, the whole training part is fitted."""
+    split = Split(np.array([3, 1]), np.array([0]), np.array([1, 0]))
+
+    rows = ParameterResource("n_estimators").train_rows(split, 1)
+
+    np.testing.assert_array_equal(rows, [3, 1])
+
+
+def test_samples_leave_the_candidate_alone():
+    """With samples as the resource nothing is set beside the candidate."""
+    assert SampleResource(10).parameters({"C": 1}, 5) == {"C": 1}
+
+
+class Reticent(BaseEstimator):
+    """Takes `iterations`, which its `get_params` leaves out until it is set."""
+
+    def __init__(self, depth=1):
+        self.depth = depth
+
+    def set_params(self, **params):
+        self.iterations = params.pop("iterations", None)
+        return super().set_params(**params)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "resource"),
+    [
+        pytest.param(LogisticRegression(), "n_samples", id="samples"),
+        pytest.param(LogisticRegression(), "max_iter", id="parameter"),
+        pytest.param(LogisticRegression(max_iter=None), "max_iter", id="unset"),
+        pytest.param(
+            make_pipeline(StandardScaler(), LogisticRegression()),
+            "logisticregression__max_iter",
+            id="nested",
+        ),
+        pytest.param(Reticent(), "iterations", id="not in get_params"),
+    ],
+)
+def test_check_resource_accepts(estimator, resource):
+    """A resource is what can be set on a clone and holds no other type than a count."""
+    before = estimator.get_params()
+
+    check_resource(estimator, resource)
+
+    assert {k: v for k, v in estimator.get_params().items() if "__" not in k}.keys() <= set(before)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "resource", "error", "says"),
+    [
+        (LinearRegression(), "max_iter", ValueError, "resource='max_iter' is no parameter"),
+        (make_pipeline(StandardScaler()), "clf__max_iter", ValueError, "resource='clf__max_iter'"),
+        (LogisticRegression(), "C", ValueError, "resource='C' is 1.0"),
+        (LogisticRegression(), "solver", ValueError, "resource='solver' is 'lbfgs'"),
+        (LogisticRegression(), "fit_intercept", ValueError, "resource='fit_intercept' is True"),
+        (LogisticRegression(), None, TypeError, "resource=None"),
+        (LogisticRegression(), 3, TypeError, "resource=3"),
+    ],
+    ids=["unknown", "unknown step", "float", "text", "flag", "None", "number"],
+)
+def test_check_resource_refuses(estimator, resource, error, says):
+    """What is no parameter, or counts nothing, is named with its value."""
+    with pytest.raises(error, match=says):
+        check_resource(estimator, resource)
+
+
+# --- bounds ------------------------------------------------------------------------
+
+forest = RandomForestClassifier(n_estimators=81)
+
+
+@pytest.mark.parametrize(
+    ("max_resources", "resource", "n_samples", "largest"),
+    [
+        pytest.param("auto", "n_samples", 150, 150, id="all samples"),
+        pytest.param("auto", "n_estimators", None, 81, id="the estimator's value"),
+        pytest.param(100, "n_samples", 150, 100, id="fewer samples"),
+        pytest.param(150, "n_samples", 150, 150, id="exactly all samples"),
+        pytest.param(100, "n_samples", None, 100, id="samples not known"),
+        pytest.param(1000, "n_estimators", 150, 1000, id="a parameter beyond the samples"),
+        pytest.param(np.int64(7), "n_estimators", 150, 7, id="a numpy integer"),
+    ],
+)
+def test_resolve_max_resources(max_resources, resource, n_samples, largest):
+    """R is a plain integer: the number given, all samples, or what the estimator has."""
+    resolved = resolve_max_resources(max_resources, forest, resource, n_samples)
+
+    assert (resolved, type(resolved)) == (largest, int)
+
+
+@pytest.mark.parametrize(
+    ("max_resources", "estimator", "resource", "n_samples", "says"),
+    [
+        pytest.param(
+            151, forest, "n_samples", 150, "max_resources=151 exceeds the 150", id="too many"
+        ),
+        pytest.param("auto", forest, "n_samples", None, "n_samples=None", id="no samples known"),
+        pytest.param(
+            "auto",
+            forest,
+            "max_depth",
+            150,
+            "max_resources='auto' takes the estimator's max_depth, which is None",
+            id="unset",
+        ),
+        pytest.param(
+            "auto",
+            LogisticRegression(max_iter=-1),
+            "max_iter",
+            150,
+            "max_resources='auto' takes the estimator's max_iter, which is -1",
+            id="no end",
+        ),
+    ],
+)
+def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_samples, says):
+    """Where there is no R the error names the parameter and its value."""
+    with pytest.raises(ValueError, match=says):
+        resolve_max_resources(max_resources, estimator, resource, n_samples)
+
+
+@pytest.mark.parametrize(
+    ("min_resources", "largest", "needed", "smallest"),
+    [
+        pytest.param("auto", 162, 1, 2, id="four halvings"),
+        pytest.param("auto", 100, 1, Fraction(100, 81), id="four halvings exactly"),
+        pytest.param("auto", 10, 1, 1, id="at least one"),
+        pytest.param("auto", 1000, 20, 20, id="as many samples as needed"),
+        pytest.param("auto", 10, 20, 10, id="no more than there are"),
+        pytest.param("exhaust", 162, 1, 2, id="exhaust is auto"),
+        pytest.param("smallest", 1000, 20, 20, id="smallest"),
+        pytest.param("smallest", 1000, 1, 1, id="smallest of a parameter"),
+        pytest.param(7, 1000, 20, 7, id="a number wins"),
+        pytest.param(1000, 1000, 1, 1000, id="all"),
+        pytest.param(np.int64(7), 1000, 1, 7, id="a numpy integer"),
+    ],
+)
+def test_resolve_min_resources(min_resources, largest, needed, smallest):
+    """The bound is exact: the number given, or what the word stands for."""
+    bound = resolve_min_resources(min_resources, largest, Fraction(3), needed)
+
+    assert isinstance(bound, Fraction)
+    assert bound == smallest
+
+
+@pytest.mark.parametrize(
+    ("min_resources", "needed", "says"),
+    [
+        pytest.param(200, 1, "min_resources=200 exceeds max_resources=100", id="number"),
+        pytest.param("smallest", 120, "exceeds max_resources=100", id="smallest"),
+    ],
+)
+def test_resolve_min_resources_refuses(min_resources, needed, says):
+    """A bound above R is an error that names both."""
+    with pytest.raises(ValueError, match=says):
+        resolve_min_resources(min_resources, 100, Fraction(3), needed)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_classes", "needed"),
+    [
+        pytest.param(LogisticRegression(), 3, 30, id="classifier"),
+        pytest.param(LinearRegression(), None, 10, id="regressor"),
+        pytest.param(LinearRegression(), 7, 10, id="classes of a regressor do not count"),
+    ],
+)
+def test_samples_needed(estimator, n_classes, needed):
+    """Each split needs two samples, for a classifier two of each class."""
+    assert samples_needed(estimator, 5, n_classes) == needed
+
+
+def test_samples_needed_asks_for_the_classes():
+    """A classifier's bound cannot be known without the number of classes."""
+    with pytest.raises(ValueError, match="n_classes=None"):
+        samples_needed(LogisticRegression(), 5, None)
+
+
+@pytest.mark.parametrize(
+    ("y", "n_classes"),
+    [
+        pytest.param([0, 1, 2, 1], 3, id="numbers"),
+        pytest.param(np.array(["a", "b", "a"], dtype=object), 2, id="texts"),
+        pytest.param(np.array([[0, 1], [1, 1], [0, 0]]), 2, id="several labels"),
+        pytest.param(np.array([[0, 5], [1, 6], [0, 7]]), 3, id="several outputs"),
+        pytest.param(np.array([[0], [1], [2]]), 3, id="one column"),
+    ],
+)
+# scikit-learn warns of a column vector, and of few samples with many classes.
+@pytest.mark.filterwarnings("ignore")
+def test_count_classes(y, n_classes):
+    """Of several outputs the one with most classes counts."""
+    assert count_classes(y) == n_classes

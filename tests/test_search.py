@@ -1,0 +1,730 @@
+import numpy as np
+import pytest
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    HalvingRandomSearchCV,
+    KFold,
+    RandomizedSearchCV,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.estimators import Failing, Scored
+
+QUALITY = {"quality": uniform()}
+
+
+def rows_by_rung(results):
+    """Return {(repeat, bracket, iter): (n_candidates, n_resources, n_splits)}."""
+    columns = zip(
+        *(results[n] for n in ("repeat", "bracket", "iter", "n_resources", "n_splits")),
+        strict=True,
+    )
+    counts = {}
+    for repeat, bracket, iteration, n_resources, n_splits in columns:
+        key = repeat, bracket, iteration
+        counts[key] = counts.get(key, (0,))[0] + 1, n_resources, n_splits
+    return counts
+
+
+# --- plan, schedule and results ----------------------------------------------------
+
+
+@pytest.mark.parametrize("promotion", ["bracket", "level"])
+@pytest.mark.parametrize("min_splits", [None, 1])
+@pytest.mark.parametrize("resource", ["n_units", "n_samples"])
+def test_results_have_exactly_the_rows_of_the_plan(
+    classification, promotion, min_splits, resource
+):
+    """cv_results_ has the rungs that plan prints, in both ways of planning."""
+    X, y = classification
+    search = HyperbandSearchCV(
+        Scored(),
+        QUALITY,
+        resource=resource,
+        max_resources=81,
+        promotion=promotion,
+        min_splits=min_splits,
+        n_repeats=2,
+        random_state=0,
+    )
+
+    plan = search.plan(X, y)
+    search.fit(X, y)
+
+    assert plan == search.plan(n_samples=240, n_splits=5, n_classes=2) == search.plan_
+    assert rows_by_rung(search.cv_results_) == {
+        (r.repeat, r.bracket, r.iter): (r.n_candidates, r.n_resources, r.n_splits)
+        for r in plan.rungs
+    }
+    assert len(search.rungs_.rungs) == len(plan.rungs)
+
+
+def test_published_schedule_is_run(classification):
+    """R=81 and factor 3 give the five brackets of the paper's algorithm, level by level."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    ).fit(*classification)
+
+    assert search.n_candidates_ == [81, 61, 35, 19, 10]
+    assert search.n_resources_ == [1, 3, 9, 27, 81]
+    assert (search.min_resources_, search.max_resources_) == (1, 81)
+    assert search.n_iterations_ == 5
+    assert search.stop_reason_ == "completed"
+
+
+def test_successive_halving_counts_its_rungs(classification):
+    """The attributes that scikit-learn's halving searches have are set."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, n_candidates=10, resource="n_units", max_resources=81, random_state=0
+    ).fit(*classification)
+
+    assert search.n_candidates_ == [10, 3, 1]
+    assert search.n_resources_ == [9, 27, 81]
+    assert search.n_required_iterations_ == 3
+    assert search.n_possible_iterations_ == 5
+    assert search.n_iterations_ == 3
+    assert search.n_remaining_candidates_ == 1
+
+
+def test_aggressive_elimination_repeats_the_lowest_rung(classification):
+    """The repeated rungs have rows, and the same scores, for nothing."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(),
+        QUALITY,
+        n_candidates=27,
+        resource="n_units",
+        max_resources=9,
+        min_resources=3,
+        aggressive_elimination=True,
+        random_state=0,
+    ).fit(*classification)
+
+    assert search.n_candidates_ == [27, 9, 3, 1]
+    assert search.n_resources_ == [3, 3, 3, 9]
+    assert [rung.seconds == 0 for rung in search.rungs_.rungs] == [False, True, True, False]
+
+
+def test_best_candidates_go_on(classification):
+    """Each rung holds the best of the rung below."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    ).fit(*classification)
+    results = search.cv_results_
+
+    for iteration in range(1, 5):
+        below = results["iter"] == iteration - 1
+        n = (results["iter"] == iteration).sum()
+        best = results["candidate_id"][below][np.argsort(-results["mean_test_score"][below])[:n]]
+        assert set(best) == set(results["candidate_id"][results["iter"] == iteration])
+
+
+def test_level_promotion_lets_the_best_of_all_brackets_go_on(classification):
+    """With promotion="level", the top level holds the best of the level below it."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=27, promotion="level", random_state=0
+    ).fit(*classification)
+    results = search.cv_results_
+    below, top = results["n_resources"] == 9, results["n_resources"] == 27
+
+    promoted = set(results["candidate_id"][top & (results["iter"] > 0)])
+    order = np.argsort(-results["mean_test_score"][below])[: len(promoted)]
+
+    assert promoted == set(results["candidate_id"][below][order])
+
+
+def test_rank_goes_by_level_then_score(classification):
+    """A poor score at the top ranks before a good one below; rank 1 is the best."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=27, random_state=0
+    ).fit(*classification)
+    results = search.cv_results_
+    order = np.lexsort((-results["mean_test_score"], -results["n_resources"]))
+
+    assert (np.diff(results["rank_test_score"][order]) >= 0).all()
+    assert results["rank_test_score"][search.best_index_] == 1
+    assert results["n_resources"][search.best_index_] == 27
+    assert search.best_score_ == results["mean_test_score"][search.best_index_]
+
+
+def test_unused_splits_are_nan_and_do_not_count(classification):
+    """With min_splits, a mean is that of the splits that the rung used."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=81, min_splits=1, random_state=0
+    ).fit(*classification)
+    results = search.cv_results_
+    scores = np.array([results[f"split{i}_test_score"] for i in range(5)]).T
+
+    assert search.n_candidates_[0] == 243
+    np.testing.assert_array_equal((~np.isnan(scores)).sum(axis=1), results["n_splits"])
+    np.testing.assert_allclose(np.nanmean(scores, axis=1), results["mean_test_score"])
+    assert all(rung.n_failures == 0 for rung in search.rungs_.rungs)
+
+
+def test_rank_correlation_compares_with_the_rung_below(classification):
+    """Scores that keep their order correlate perfectly; fewer than five have none."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    ).fit(*classification)
+
+    correlations = [rung.rank_correlation for rung in search.rungs_.rungs]
+
+    np.testing.assert_allclose(correlations, [np.nan, 1.0, 1.0, np.nan, np.nan])
+
+
+def test_rungs_table_prints_and_converts(classification):
+    """rungs_ is a table for people and for pandas."""
+    pandas = pytest.importorskip("pandas")
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, n_candidates=9, resource="n_units", max_resources=9, random_state=0
+    ).fit(*classification)
+
+    frame = search.rungs_.to_frame()
+
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame["n_candidates"]) == [9, 3, 1]
+    assert "rank_correlation" in str(search.rungs_)
+    assert isinstance(pandas.DataFrame(search.cv_results_), pandas.DataFrame)
+
+
+def test_verbose_prints_a_line_a_level(classification, capsys):
+    """verbose=1 shows each level with the name of the resource."""
+    SuccessiveHalvingSearchCV(
+        Scored(),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        verbose=1,
+        random_state=0,
+    ).fit(*classification)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["level 1/3", "level 2/3", "level 3/3"]
+    assert "9 candidates, n_units 1, 5 splits" in lines[0]
+
+
+def test_silent_by_default(classification, capsys):
+    """verbose=0 prints nothing."""
+    SuccessiveHalvingSearchCV(Scored(), QUALITY, n_candidates=3, random_state=0).fit(
+        *classification
+    )
+
+    assert capsys.readouterr() == ("", "")
+
+
+# --- comparison with scikit-learn --------------------------------------------------
+
+
+def test_first_candidates_are_those_of_randomized_search(classification, search_class):
+    """The widest bracket draws what RandomizedSearchCV draws."""
+    X, y = classification
+    space = {"max_depth": [1, 2, 3, 4], "min_samples_split": uniform(0.01, 0.5)}
+    tree = DecisionTreeClassifier(random_state=0)
+    other = RandomizedSearchCV(tree, space, n_iter=9, cv=3, random_state=7).fit(X, y)
+
+    search = search_class(
+        tree, space, n_candidates=9, min_resources=20, max_resources=180, cv=3, random_state=7
+    ).fit(X, y)
+
+    widest = search.cv_results_["bracket"] == search.cv_results_["bracket"].max()
+    first = widest & (search.cv_results_["iter"] == 0)
+    assert [p for p, f in zip(search.cv_results_["params"], first, strict=True) if f] == (
+        other.cv_results_["params"]
+    )
+
+
+def test_scores_at_the_top_are_those_of_randomized_search(classification, search_class):
+    """All samples and all splits give a plain cross-validation's very scores."""
+    X, y = classification
+    space = {"C": loguniform(0.01, 10)}
+    other = RandomizedSearchCV(LogisticRegression(), space, n_iter=5, random_state=3).fit(X, y)
+
+    search = search_class(
+        LogisticRegression(), space, n_candidates=5, min_resources=240, random_state=3
+    ).fit(X, y)
+
+    for name in ["mean_test_score", "std_test_score", "split3_test_score"]:
+        np.testing.assert_array_equal(search.cv_results_[name], other.cv_results_[name])
+    assert search.best_params_ == other.best_params_
+
+
+def test_same_result_as_halving_random_search(classification):
+    """With a parameter as resource, rungs, scores and best are HalvingRandomSearchCV's."""
+    X, y = classification
+    space = {"max_depth": [1, 2, 3, 4, 5, None], "max_features": [1, 2, 3, 4, 5, 6]}
+    forest = RandomForestClassifier(random_state=0)
+    common = {"resource": "n_estimators", "n_candidates": 27, "random_state": 0, "cv": 3}
+    other = HalvingRandomSearchCV(
+        forest, space, min_resources=1, max_resources=27, return_train_score=False, **common
+    ).fit(X, y)
+
+    search = SuccessiveHalvingSearchCV(forest, space, max_resources=27, **common).fit(X, y)
+
+    assert search.n_candidates_ == other.n_candidates_
+    assert search.n_resources_ == other.n_resources_
+    key = lambda results: {  # noqa: E731
+        (iteration, tuple(sorted(params.items(), key=str))): score
+        for iteration, params, score in zip(
+            results["iter"], results["params"], results["mean_test_score"], strict=True
+        )
+    }
+    theirs, ours = key(other.cv_results_), key(search.cv_results_)
+    first = {k for k in ours if k[0] == 0}
+    assert {k: ours[k] for k in first} == {k: theirs[k] for k in first}
+
+
+# --- estimators and data -----------------------------------------------------------
+
+
+def test_regressor(regression, search_class):
+    """A regressor is searched over by samples."""
+    X, y = regression
+
+    search = search_class(Ridge(), {"alpha": loguniform(1e-3, 1e3)}, random_state=0).fit(X, y)
+
+    assert search.score(X, y) > 0.99
+    assert search.predict(X).shape == y.shape
+
+
+def test_pipeline_with_a_column_transformer_on_a_frame(search_class):
+    """Columns are found by name, the resource by its nested one."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame({"size": rng.normal(size=120), "kind": rng.choice(list("abc"), 120)})
+    y = np.where((X["kind"] == "a") | (X["size"] > 1), "yes", "no")
+    columns = make_column_transformer(
+        (StandardScaler(), ["size"]), (OneHotEncoder(), ["kind"]), remainder="drop"
+    )
+    pipeline = make_pipeline(columns, RandomForestClassifier(random_state=0))
+
+    search = search_class(
+        pipeline,
+        {"randomforestclassifier__max_depth": range(1, 10)},
+        resource="randomforestclassifier__n_estimators",
+        max_resources=9,
+        n_candidates=9,
+        random_state=0,
+    )
+    with (
+        pytest.warns(UserWarning, match="ran out")
+        if search_class is HyperbandSearchCV
+        else (_nothing())
+    ):
+        search.fit(X, y)
+
+    assert search.score(X, y) > 0.9
+    assert list(search.feature_names_in_) == ["size", "kind"]
+    assert list(search.classes_) == ["no", "yes"]
+    assert search.best_params_["randomforestclassifier__n_estimators"] == 9
+
+
+def _nothing():
+    import contextlib
+
+    return contextlib.nullcontext()
+
+
+def test_searching_over_a_step_of_a_pipeline(classification):
+    """Estimators may be values, and their own parameters are set after them."""
+    X, y = classification
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    space = [
+        {"logisticregression": [LogisticRegression()], "logisticregression__C": [0.1, 1, 10]},
+        {"logisticregression": [DecisionTreeClassifier(random_state=0)]},
+    ]
+
+    search = SuccessiveHalvingSearchCV(
+        pipeline, space, n_candidates="all", min_resources=80, random_state=0
+    ).fit(X, y)
+
+    assert search.n_candidates_ == [4, 1]
+    assert (
+        search.best_estimator_.named_steps["logisticregression"]
+        is not (search.best_params_["logisticregression"])
+    )
+
+
+def test_fit_parameters_follow_the_samples(classification):
+    """sample_weight is cut as X is, whatever the rung."""
+    X, y = classification
+
+    class Checks(DecisionTreeClassifier):
+        def fit(self, X, y, sample_weight=None):
+            np.testing.assert_array_equal(sample_weight, X[:, 0] ** 2)
+            return super().fit(X, y, sample_weight)
+
+    search = SuccessiveHalvingSearchCV(
+        Checks(random_state=0),
+        {"max_depth": [1, 2, 3]},
+        n_candidates=3,
+        min_resources=80,
+        scoring=_weightless_accuracy,
+        refit=False,
+        random_state=0,
+        error_score="raise",
+    )
+    with pytest.warns(UserWarning, match="does not support sample_weight"):
+        search.fit(X, y, sample_weight=X[:, 0] ** 2)
+
+    assert search.best_score_ > 0.5
+
+
+def _weightless_accuracy(estimator, X, y):
+    return float((estimator.predict(X) == y).mean())
+
+
+# --- candidates --------------------------------------------------------------------
+
+
+def test_initial_candidates_come_first(classification, search_class):
+    """They are counted in the widest bracket; {} is the estimator as given."""
+    X, y = classification
+    initial = [{}, {"quality": 0.25}]
+
+    search = search_class(
+        Scored(quality=5.0),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        initial_candidates=initial,
+        random_state=0,
+    ).fit(X, y)
+
+    first = search.cv_results_["iter"] == 0
+    params = [p for p, f in zip(search.cv_results_["params"], first, strict=True) if f]
+    assert params[:2] == [{"n_units": 1}, {"quality": 0.25, "n_units": 1}]
+    assert search.n_candidates_[0] == 9
+    assert search.best_params_ == {"n_units": 9}
+    assert search.best_score_ > 5
+
+
+def test_finite_space_is_drawn_from_without_replacement(classification):
+    """All brackets together try each point once, then the rungs shrink with a warning."""
+    X, y = classification
+    space = {"quality": np.linspace(0, 1, 6), "label": ["a", "b"]}
+    search = HyperbandSearchCV(
+        Scored(), space, resource="n_units", max_resources=9, random_state=0
+    )
+
+    with pytest.warns(UserWarning, match="space ran out after 12 candidates"):
+        search.fit(X, y)
+
+    first = search.cv_results_["iter"] == 0
+    drawn = [
+        (p["quality"], p["label"])
+        for p, f in zip(search.cv_results_["params"], first, strict=True)
+        if f
+    ]
+    assert len(drawn) == len(set(drawn)) == 12
+    assert [b.n_candidates for b in search.plan_.brackets] == [9, 3]
+    assert search.plan(X, y) == search.plan_
+    assert search.stop_reason_ == "space_exhausted"
+
+
+def test_whole_grid(classification):
+    """n_candidates="all" evaluates every point of the grid."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(),
+        {"quality": [0.1, 0.2, 0.3], "label": ["a", "b", "c"]},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=9,
+    ).fit(*classification)
+
+    assert search.n_candidates_ == [9, 3, 1]
+    assert search.best_params_ == {"label": "a", "n_units": 9, "quality": 0.3}
+
+
+def test_repeats_bring_new_candidates(classification):
+    """Each repeat is a whole round with candidates of its own."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=9, n_repeats=3, random_state=0
+    ).fit(*classification)
+    results = search.cv_results_
+    qualities = [set(results["param_quality"][results["repeat"] == r]) for r in range(3)]
+
+    assert sorted(set(results["repeat"])) == [0, 1, 2]
+    assert [len(q) for q in qualities] == [17, 17, 17]
+    assert len(set.union(*qualities)) == 51
+
+
+def test_n_brackets_keeps_the_most_exploratory(classification):
+    """n_brackets=2 runs the two widest."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=81, n_brackets=2, random_state=0
+    ).fit(*classification)
+
+    assert sorted(set(search.cv_results_["bracket"])) == [3, 4]
+
+
+class Climber:
+    """A sampler that asks for what is better than the best it was told of."""
+
+    def __init__(self):
+        self.best = 0.0
+        self.told = []
+
+    def ask(self, n):
+        """Return the steps above the best."""
+        return [{"quality": self.best + 0.01 * i} for i in range(n)]
+
+    def tell(self, candidates, scores, n_resources):
+        """Remember the best."""
+        self.told.append((len(candidates), n_resources))
+        self.best = max([self.best, *(c["quality"] for c in candidates)])
+
+
+def test_sampler_object_is_asked_and_told(classification):
+    """A sampler learns of each level before it is asked for the next bracket."""
+    sampler = Climber()
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=9, sampler=sampler
+    ).fit(*classification)
+
+    assert search.best_params_["quality"] == pytest.approx(0.14)
+    assert sampler.told == []
+
+
+# --- randomness --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("random_state", [3, "instance"])
+def test_same_random_state_gives_the_same_search(
+    classification, search_class, random_state, assert_same_results
+):
+    """Integers and equal RandomState instances give equal results."""
+    X, y = classification
+
+    def fit():
+        state = np.random.RandomState(3) if random_state == "instance" else random_state
+        return search_class(
+            DecisionTreeClassifier(random_state=0),
+            {"max_depth": range(1, 40)},
+            n_candidates=9,
+            cv=ShuffleSplit(3, random_state=0),
+            min_splits=1,
+            random_state=state,
+        ).fit(X, y)
+
+    assert_same_results(fit().cv_results_, fit().cv_results_)
+
+
+def test_another_random_state_gives_another_search(classification, search_class):
+    """The candidates depend on the seed; None draws one from numpy."""
+    X, y = classification
+    drawn = [
+        tuple(
+            search_class(Scored(), QUALITY, n_candidates=3, random_state=state)
+            .fit(X, y)
+            .cv_results_["param_quality"]
+        )
+        for state in (0, 1, None, None)
+    ]
+
+    assert len(set(drawn)) == 4
+
+
+def test_constructor_arguments_stay_as_they_are(classification, search_class):
+    """Fitting changes no parameter, and clones give the same search."""
+    X, y = classification
+    search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0)
+    before = {name: repr(value) for name, value in search.get_params().items()}
+
+    search.fit(X, y)
+
+    assert {name: repr(value) for name, value in search.get_params().items()} == before
+    assert not hasattr(clone(search), "best_params_")
+
+
+# --- splitters ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        ShuffleSplit(3, test_size=0.2),
+        KFold(3, shuffle=True),
+        StratifiedKFold(3, shuffle=True, random_state=0),
+        TimeSeriesSplit(3),
+        "generator",
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+def test_any_splitter_is_read_once(classification, search_class, cv):
+    """Splits that would differ each time are the same on all rungs."""
+    X, y = classification
+    if cv == "generator":
+        cv = (split for split in KFold(3).split(X))
+
+    search = search_class(
+        Scored(), QUALITY, n_candidates=9, min_resources=20, cv=cv, random_state=0
+    ).fit(X, y)
+
+    assert search.n_splits_ == 3
+    assert search.stop_reason_ == "completed"
+
+
+def test_test_parts_are_whole(classification):
+    """Samples as the resource cut the training part only."""
+    X, y = classification
+    sizes = set()
+
+    def scorer(estimator, X, y):
+        sizes.add(len(X))
+        return estimator.score(X, y)
+
+    SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, n_candidates=9, scoring=scorer, random_state=0
+    ).fit(X, y)
+
+    assert sizes == {48}
+
+
+# --- refit, failure, state ---------------------------------------------------------
+
+
+def test_best_estimator_is_a_fresh_fit_of_the_best_parameters(classification):
+    """best_params_ rebuilds best_estimator_, the resource at R."""
+    X, y = classification
+    forest = RandomForestRegressor(random_state=0)
+    search = SuccessiveHalvingSearchCV(
+        forest,
+        {"max_features": [1, 2, 3]},
+        n_candidates=3,
+        resource="n_estimators",
+        max_resources=9,
+        random_state=0,
+    ).fit(X, y)
+
+    again = clone(forest).set_params(**search.best_params_).fit(X, y)
+
+    assert search.best_estimator_.n_estimators == 9
+    np.testing.assert_array_equal(again.predict(X), search.predict(X))
+    assert search.refit_time_ > 0
+
+
+def test_without_refit_there_is_nothing_to_predict_with(classification, search_class):
+    """refit=False leaves results and best parameters, and no predict."""
+    X, y = classification
+    search = search_class(Scored(), QUALITY, n_candidates=3, refit=False, random_state=0)
+
+    search.fit(X, y)
+
+    assert search.__sklearn_is_fitted__()
+    assert "quality" in search.best_params_
+    assert not hasattr(search, "predict")
+    assert not hasattr(search, "best_estimator_")
+
+
+def test_unfitted_search_says_so(classification, search_class):
+    """Before fit nothing can be predicted."""
+    with pytest.raises(NotFittedError):
+        search_class(Scored(), QUALITY).predict(classification[0])
+
+
+def test_second_fit_forgets_the_first(classification, search_class):
+    """Nothing of an earlier fit is left, even where the second fails."""
+    X, y = classification
+    search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0).fit(X, y)
+
+    with pytest.raises(ValueError, match="factor"):
+        search.set_params(factor=0.5).fit(X, y)
+
+    assert not [name for name in vars(search) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("step", ["fit", "score", "nan"])
+def test_failures_cost_their_candidate_only(classification, search_class, step):
+    """What fails gets error_score, is counted, and never beats a number."""
+    X, y = classification
+    search = search_class(
+        Failing(step=step),
+        QUALITY,
+        n_candidates=27,
+        resource="n_units",
+        max_resources=27,
+        random_state=0,
+    )
+
+    if step == "nan":
+        search.fit(X, y)
+    else:
+        with pytest.warns(Warning, match="evaluations failed"):
+            search.fit(X, y)
+
+    results = search.cv_results_
+    failed = results["param_quality"] < 0.5
+    assert np.isnan(results["mean_test_score"][failed]).all()
+    assert np.isfinite(results["mean_test_score"][~failed]).all()
+    assert (results["iter"][failed] == 0).all()
+    assert search.best_params_["quality"] > 0.5
+    n_failures = sum(rung.n_failures for rung in search.rungs_.rungs)
+    assert n_failures == (0 if step == "nan" else 5 * failed.sum())
+
+
+def test_error_score_stands_for_what_failed(classification):
+    """A number as error_score competes like any other."""
+    search = SuccessiveHalvingSearchCV(
+        Failing(), QUALITY, n_candidates=9, max_resources=240, error_score=-1.0, random_state=0
+    )
+
+    with pytest.warns(Warning, match=r"set to -1\.0"):
+        search.fit(*classification)
+
+    failed = search.cv_results_["param_quality"] < 0.5
+    assert (search.cv_results_["mean_test_score"][failed] == -1).all()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_error_score_raise_gives_the_very_exception(classification, search_class, n_jobs):
+    """error_score="raise" ends the search with the estimator's own error."""
+    search = search_class(
+        Failing(), QUALITY, n_candidates=9, error_score="raise", random_state=0, n_jobs=n_jobs
+    )
+
+    with pytest.raises(ArithmeticError, match="is too low"):
+        search.fit(*classification)
+
+
+def test_bracket_that_failed_wholly_ends(classification):
+    """The other brackets go on, and a warning says which ended."""
+    initial = [{"quality": 0.1 + 0.01 * i} for i in range(9)]
+    search = HyperbandSearchCV(
+        Failing(),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        initial_candidates=initial,
+        random_state=0,
+    )
+
+    with pytest.warns(Warning, match="All 9 candidates of bracket 2 scored NaN"):
+        search.fit(*classification)
+
+    assert (search.cv_results_["bracket"] == 2).sum() == 9
+    assert search.best_score_ > 0.5
+
+
+def test_nothing_finite_is_an_error_that_shows_the_first_failure(classification, search_class):
+    """Fit raises where no score was measured, and keeps the table."""
+    search = search_class(Failing(below=2.0), QUALITY, n_candidates=3, random_state=0)
+
+    with pytest.raises(ValueError, match=r"(?s)None of the .* finite score.*ArithmeticError"):
+        search.fit(*classification)
+
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
+    assert not search.__sklearn_is_fitted__()

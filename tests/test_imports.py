@@ -17,7 +17,8 @@ LAYERS = [
     {"_execution"},
     {"_loop"},
     {"_results"},
-    {"_parameters"},
+    {"_parameters", "_scoring"},
+    {"_base"},
     {"_search"},
     {"__init__"},
 ]

@@ -1,0 +1,100 @@
+"""Decides which metric counts: for promotion, for the refit, and for who is best."""
+
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhyperband._evaluation import Failure, Outcome
+from skhyperband._results import Results, rows_of_highest_level, score_of, take_rows_of
+
+
+@dataclass(frozen=True)
+class MetricRule:
+    """What the user said about metrics.
+
+    Attributes
+    ----------
+    scoring, rank_by, refit, error_score : object
+        The parameters of the search.
+    """
+
+    scoring: Any
+    rank_by: str | None
+    refit: bool | str | Callable[[Results], int]
+    error_score: Any
+
+    @property
+    def error_value(self) -> float:
+        """The number that stands for a score that failed."""
+        return np.nan if isinstance(self.error_score, str) else float(self.error_score)
+
+    def promoting(self, names: Sequence[str] | None) -> str:
+        """Return the metric that promotes; `names` is None where there is only one.
+
+        Raises
+        ------
+        ValueError
+            Where a name is unknown, or nothing says which of several it is.
+        """
+        known = ["score"] if names is None else list(names)
+        refit_name = self.refit if names is not None and isinstance(self.refit, str) else None
+        if self.rank_by is not None and self.rank_by not in known:
+            raise ValueError(
+                f"rank_by={self.rank_by!r} is none of the metrics {known}; give one of them."
+            )
+        if refit_name is not None and refit_name not in known:
+            raise ValueError(
+                f"refit={refit_name!r} is none of the metrics {known}; give one of them, a "
+                "callable, True or False."
+            )
+        if len(known) > 1 and self.rank_by is None and refit_name is None:
+            raise ValueError(
+                f"scoring has several metrics, {known}, and neither rank_by="
+                f"{self.rank_by!r} nor refit={self.refit!r} says which promotes; set "
+                "rank_by, or refit, to the name of one."
+            )
+        return self.rank_by or refit_name or known[0]
+
+    def judge(self, outcome: Outcome) -> float:
+        """Return the score that promotes; raise what must not be passed over."""
+        if outcome.failure is not None:
+            self._raise_fatal(outcome.failure)
+        scores = outcome.test_scores
+        if scores is None:
+            return self.error_value
+        names = list(scores) if isinstance(scores, dict) else None
+        return score_of(scores, self.promoting(names), self.error_value)
+
+    def _raise_fatal(self, failure: Failure) -> None:
+        if failure.step == "scoring":
+            raise ValueError(f"scoring={self.scoring!r}: {failure.text}")
+        if self.error_score == "raise":
+            raise failure.exception or RuntimeError(failure.text)
+
+    def best_row(self, results: Results, metric: str) -> int:
+        """Return the row that a callable `refit` chooses, else that of rank 1.
+
+        `metric` is what ranks: the one that `refit` names, else the one that promotes.
+        """
+        if not callable(self.refit):
+            return int(results[f"rank_test_{metric}"].argmin())
+        rows = rows_of_highest_level(results)
+        return int(rows[self._chosen(take_rows_of(results, rows))])
+
+    def _chosen(self, results: Results) -> int:
+        assert callable(self.refit)
+        index, n_rows = self.refit(results), len(results["params"])
+        if isinstance(index, bool) or not isinstance(index, numbers.Integral):
+            raise TypeError(
+                f"refit={self.refit!r} returned {index!r}; it must return the integer "
+                "index of a row of the results that it is given."
+            )
+        if not 0 <= int(index) < n_rows:
+            raise IndexError(
+                f"refit={self.refit!r} returned {index!r}; the results that it is given "
+                f"have {n_rows} rows, those at the highest level."
+            )
+        return int(index)

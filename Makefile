@@ -32,9 +32,11 @@ examples: $(VENV)/.installed
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider
 
+# Both archives, and a check of what is in them; the wheel must work on its own.
 dist: $(VENV)/.installed-dev
-	rm -rf dist
-	$(BIN)/python -m build
+	rm -rf dist build
+	$(BIN)/python -m build > /dev/null
+	$(BIN)/python .ci/check_dist.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated *.egg-info

@@ -14,8 +14,8 @@ import pandas
 import psutil
 import scipy.sparse
 from joblib import Parallel, delayed
-
 from overhead import Free
+
 from skhyperband import SuccessiveHalvingSearchCV
 
 

@@ -14,13 +14,13 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import check_cv
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._evaluation import Evaluator, Outcome
 from skhyperband._execution import JoblibExecutor
 from skhyperband._loop import LevelReport, Loop
-from skhyperband._parameters import check_candidate_form, check_parameters
+from skhyperband._parameters import check_candidate_form, check_count, check_parameters
 from skhyperband._plan import (
     Bracket,
     Plan,
@@ -35,6 +35,7 @@ from skhyperband._resources import (
     Resource,
     SampleResource,
     Split,
+    as_row_numbers,
     check_resource,
     count_classes,
     order_samples,
@@ -49,6 +50,7 @@ from skhyperband._samplers import (
     GridSampler,
     RandomSampler,
     Sampler,
+    any_candidate,
     as_space,
     space_size,
 )
@@ -196,6 +198,12 @@ class HalvingSearch(SearchBase):
         """
         check_parameters(self)
         check_resource(self.estimator, self.resource)
+        for name, value in {
+            "n_samples": n_samples,
+            "n_splits": n_splits,
+            "n_classes": n_classes,
+        }.items():
+            check_count(name, value, (None,))
         if X is not None:
             X, y = indexable(X, y)
             n_samples = n_rows(X) if n_samples is None else n_samples
@@ -328,20 +336,37 @@ class HalvingSearch(SearchBase):
     # -- what the search is put together from
 
     def _data(self, X: Any, y: Any, params: dict[str, Any]) -> _Data:
-        X, y = indexable(X, y)
+        X, y = _checked_data(X, y, params)
         params = cut_metadata(X, params, None)
         fit_params, split_params, score_params = self._route(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        # Once for all rungs: a splitter that shuffles gives others each time.
-        splits = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(X, y, **split_params)]
-        n_splits = cv.get_n_splits(X, y, **split_params)
-        if len(splits) != n_splits or n_splits == 0:
+        groups = split_params.get("groups") if uses_groups(cv) else None
+        splits = self._splits(cv, X, y, split_params)
+        return _Data(X, y, fit_params, score_params, cv, splits, groups)
+
+    def _splits(
+        self, cv: Any, X: Any, y: Any, split_params: dict[str, Any]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Read the splits, once for all rungs: a splitter that shuffles gives others each time."""
+        try:
+            splits = [
+                (as_row_numbers(train), as_row_numbers(test))
+                for train, test in cv.split(X, y, **split_params)
+            ]
+            n_splits = cv.get_n_splits(X, y, **split_params)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"cv={self.cv!r} cannot split the data: {error}") from error
+        if not splits:
+            raise ValueError(
+                f"cv={self.cv!r} yields no splits; an iterator can be read only once, so make "
+                "it a list."
+            )
+        if len(splits) != n_splits:
             raise ValueError(
                 f"cv={self.cv!r} yields {len(splits)} splits, but its get_n_splits says "
-                f"{n_splits}; they must agree, and be at least 1."
+                f"{n_splits}; they must agree."
             )
-        groups = split_params.get("groups") if uses_groups(cv) else None
-        return _Data(X, y, fit_params, score_params, cv, splits, groups)
+        return splits
 
     def _classifies(self, y: Any) -> bool:
         return y is not None and is_classifier(self.estimator)
@@ -350,7 +375,7 @@ class HalvingSearch(SearchBase):
         """Draw the seeds; the same integer gives the same search each time."""
         first = self.random_state
         if first is None:
-            first = int(np.random.mtrand._rand.randint(2**31 - 1))
+            first = int(check_random_state(None).randint(2**31 - 1))
         if isinstance(first, numbers.Integral):
             first = seed = int(first)
         else:
@@ -393,6 +418,8 @@ class HalvingSearch(SearchBase):
 
     def _loop(self, plan: Plan, seeds: _Seeds, split_order: Sequence[int]) -> Loop:
         check_candidate = self._candidate_check()
+        for part in as_space(self.param_distributions):
+            check_candidate(any_candidate(part))
         initial = [dict(candidate) for candidate in self.initial_candidates or []]
         for candidate in initial:
             check_candidate(candidate, "initial_candidates contains")
@@ -421,7 +448,7 @@ class HalvingSearch(SearchBase):
 
         own_sampler = self.sampler != "random"
         drawn_from = {name for part in as_space(self.param_distributions) for name in part}
-        source_of_drawn = "sampler returned" if own_sampler else "param_distributions gives"
+        source_of_drawn = "the sampler returned" if own_sampler else "param_distributions gives"
 
         def check(candidate: Candidate, source: str = source_of_drawn) -> None:
             check_candidate_form(candidate, source, self.resource)
@@ -535,6 +562,12 @@ class HalvingSearch(SearchBase):
         self.best_index_ = self._rule.best_row(self.cv_results_, metric)
         self.best_score_ = float(self.cv_results_[f"mean_test_{metric}"][self.best_index_])
         self.best_params_ = self.cv_results_["params"][self.best_index_]
+        if not np.isfinite(self.best_score_):
+            warnings.warn(
+                f"No candidate has a finite mean {metric}; best_index_ says little.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _refit_best(self, data: _Data) -> None:
         estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
@@ -591,6 +624,23 @@ class HalvingSearch(SearchBase):
         tags.array_api_support = False
         tags.transformer_tags = None
         return tags
+
+
+def _checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return X and y indexable; raise for lengths that differ, and for no samples."""
+    try:
+        X, y = indexable(X, y)
+    except ValueError as error:
+        raise ValueError(f"X and y must have a value for each sample: {error}") from error
+    if n_rows(X) == 0:
+        raise ValueError("X has 0 samples; give it at least as many as cv has splits.")
+    for name in ("sample_weight", "groups"):
+        value = params.get(name)
+        if hasattr(value, "__len__") and n_rows(value) != n_rows(X):
+            raise ValueError(
+                f"{name} has {n_rows(value)} values and X has {n_rows(X)} samples; give one each."
+            )
+    return X, y
 
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:

@@ -1,6 +1,5 @@
 """Decides what becomes of one task: fitted, scored and timed, or failed. Runs on the worker."""
 
-import copy
 import numbers
 import pickle
 import time
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import sklearn
 from sklearn.base import clone
 
+from skhyperband._cutting import Part
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
 from skhyperband._warnings import Caught, catching, every_time
@@ -113,62 +112,6 @@ class Outcome:
 DIED = Outcome(None, None, 0.0, 0.0, Failure("worker", "The worker process ended during the fit."))
 
 
-# --- cutting -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Rows of X, y and metadata, lent out again and again."""
-
-    X: Any
-    y: Any
-    metadata: Mapping[str, Any]
-
-    def lend(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return positional and keyword arguments that cannot harm the original."""
-        data = (_lent(self.X),) if self.y is None else (_lent(self.X), _lent(self.y))
-        return data, {name: _lent(value) for name, value in self.metadata.items()}
-
-    def protected(self) -> "_Part":
-        """Make what can be made read-only so."""
-        for value in (self.X, self.y, *self.metadata.values()):
-            _make_read_only(value)
-        return self
-
-
-def _make_read_only(value: Any) -> None:
-    if isinstance(value, np.ndarray):
-        value.flags.writeable = False
-    elif scipy.sparse.issparse(value):
-        for array in vars(value).values():
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False
-
-
-def _lent(value: Any) -> Any:
-    """Return a cheap copy for one fit: a view, a shell, or where need be the whole."""
-    if isinstance(value, np.ndarray):
-        return value.view()
-    if scipy.sparse.issparse(value):
-        return copy.copy(value)
-    if isinstance(value, list):
-        return [list(row) if isinstance(row, list) else row for row in value]
-    if value is None or isinstance(value, (numbers.Number, str, bytes)):
-        return value
-    if hasattr(value, "iloc"):
-        # Before pandas 3 a shallow copy shares what is written into it.
-        return value.copy(deep=not _copies_on_write(value))
-    if hasattr(value, "clone"):  # polars
-        return value.clone()
-    return value
-
-
-def _copies_on_write(frame: Any) -> bool:
-    module = type(frame).__module__.partition(".")[0]
-    version = getattr(__import__(module), "__version__", "0")
-    return module == "pandas" and int(version.partition(".")[0]) >= 3
-
-
 # --- the evaluator -----------------------------------------------------------------
 
 
@@ -208,7 +151,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._config = sklearn.get_config()
         self._filters = every_time(warnings.filters)
-        self._cut: tuple[Any, _Part, _Part] | None = None
+        self._cut: tuple[Any, Part, Part] | None = None
         self._writes_input = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -260,7 +203,7 @@ class Evaluator:
         own = {name: _own(value) for name, value in parameters.items()}
         return clone(self.estimator).set_params(**own)
 
-    def _parts(self, task: Task) -> tuple[_Part, _Part]:
+    def _parts(self, task: Task) -> tuple[Part, Part]:
         """Return the training and the test part, those of the last task where they fit."""
         key = task.split, task.n_resources
         last = self._cut  # Threads share it: read once.
@@ -274,11 +217,9 @@ class Evaluator:
             self._cut = key, train.protected(), test.protected()
         return train, test
 
-    def _part(
-        self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]
-    ) -> _Part:
+    def _part(self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]) -> Part:
         X, y = cut_split(self.estimator, self.X, self.y, rows, train)
-        return _Part(X, y, cut_metadata(self.X, params, rows))
+        return Part(X, y, cut_metadata(self.X, params, rows))
 
     # -- scoring
 
@@ -295,7 +236,7 @@ class Evaluator:
         train, part = self._parts(task)
         if of_train:
             rows = self.resource.train_rows(self.splits[task.split], task.n_resources)
-            part = _Part(train.X, train.y, cut_metadata(self.X, self.score_params, rows))
+            part = Part(train.X, train.y, cut_metadata(self.X, self.score_params, rows))
         data, score_params = part.lend()
         scores = self.scorer(estimator, *data, **score_params)
         if named_scorers(self.scorer) is not None and not self._writes_input:

@@ -60,8 +60,12 @@ class Measured:
             self._same_as.append(self._numbers.setdefault(candidate_key(candidate), number))
         return list(range(first, len(self.candidates)))
 
+    def same_as(self, number: int) -> int:
+        """Return the first candidate that is equal to this one."""
+        return self._same_as[number]
+
     def key(self, row: Row, split: int) -> tuple[int, int, int]:
-        """Return where an outcome is, or will be: equal candidates share the first's."""
+        """Return where an outcome is, or will be: equal candidates share it."""
         return self._same_as[row.candidate], row.rung.n_resources, split
 
 
@@ -135,10 +139,15 @@ class Loop:
 
     @property
     def executed_plan(self) -> Plan:
-        """The plan, its brackets as large as they turned out to be."""
+        """The plan as it was run: brackets as large, and as long, as they turned out to be."""
+        ended = {(rung.repeat, rung.bracket): rung.iter for rung in self.failed_rungs}
+        brackets = []
+        for key, bracket in self._brackets.items():
+            n_rungs = ended.get(key, len(bracket.rungs)) + 1
+            brackets.append(replace(bracket, rungs=bracket.rungs[:n_rungs]))
         return replace(
             self._plan,
-            brackets=tuple(self._brackets.values()),
+            brackets=tuple(brackets),
             space_exhausted=self._plan.space_exhausted or self._ran_dry,
         )
 
@@ -157,6 +166,11 @@ class Loop:
             self._promote(rows, scores)
             seconds = self._clock() - start
             self._watch(self._report(number, len(levels), level, rows, scores, seconds))
+        if not self.measured.rows:
+            raise ValueError(
+                f"sampler={self._sampler!r} returned no candidates at all; ask(n) must return "
+                "some the first time."
+            )
         return self.measured
 
     # -- who is at a level
@@ -178,8 +192,8 @@ class Loop:
         """Draw the bracket's candidates; where they run out, it shrinks."""
         n_wanted = bracket.n_candidates
         candidates, self._initial = self._initial, []
-        if len(candidates) < n_wanted:
-            candidates = candidates + self._ask(n_wanted - len(candidates))
+        # Even for none: what a later bracket draws must not depend on this one.
+        candidates = candidates + self._ask(n_wanted - len(candidates))
         if len(candidates) < n_wanted:
             self._ran_dry = True
             key = bracket.repeat, bracket.s
@@ -190,7 +204,12 @@ class Loop:
         return self.measured.add(candidates)
 
     def _ask(self, n: int) -> list[Candidate]:
-        candidates = list(self._sampler.ask(n))
+        candidates = self._sampler.ask(n)
+        if not isinstance(candidates, (list, tuple)):
+            raise TypeError(
+                f"sampler={self._sampler!r}: ask({n}) returned {candidates!r}; return a "
+                "list of candidates, an empty one where there are no more."
+            )
         if len(candidates) > n:
             raise ValueError(
                 f"sampler={self._sampler!r}: ask({n}) returned {len(candidates)} "
@@ -198,7 +217,7 @@ class Loop:
             )
         for candidate in candidates:
             self._check_candidate(candidate)
-        return candidates
+        return list(candidates)
 
     # -- what they are worth
 
@@ -263,7 +282,7 @@ class Loop:
         for positions in competitions.values():
             self._compete([rows[i] for i in positions], [scores[i] for i in positions])
         going_on = {n for numbers in self._promoted.values() for n in numbers}
-        kept = {self.measured.key(Row(rows[0].rung, n), 0)[0] for n in going_on}
+        kept = {self.measured.same_as(number) for number in going_on}
         self._states = {key: state for key, state in self._states.items() if key[0] in kept}
 
     def _compete(self, rows: Sequence[Row], scores: Sequence[float]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +14,10 @@ from skhyperband._samplers import check_space
 def check_parameters(search: Any) -> None:
     """Raise for the first argument of a search that cannot be used."""
     _check_factor(search.factor)
-    _check_count("n_candidates", search.n_candidates, search._n_candidates_words)
+    check_count("n_candidates", search.n_candidates, search._n_candidates_words)
     for name, words in _COUNTS.items():
         if hasattr(search, name):
-            _check_count(name, getattr(search, name), words)
+            check_count(name, getattr(search, name), words)
     for name, choices in _CHOICES.items():
         if hasattr(search, name):
             _check_choice(name, getattr(search, name), choices)
@@ -30,6 +31,9 @@ def check_parameters(search: Any) -> None:
     _check_random_state(search.random_state)
     if search.rank_by is not None and not isinstance(search.rank_by, str):
         raise TypeError(f"rank_by={search.rank_by!r} must be the name of a metric, or None.")
+    if isinstance(search.cv, numbers.Integral) and search.cv < 2:
+        raise ValueError(f"cv={search.cv!r} must be at least 2, or a splitter.")
+    _check_pre_dispatch(search.pre_dispatch)
     if search.n_jobs == 0:
         raise ValueError("n_jobs=0 means nothing; use None or 1 for one worker, -1 for all.")
 
@@ -56,7 +60,8 @@ def _check_factor(factor: Any) -> None:
         raise ValueError(f"factor={factor!r} must be finite and above 1, such as 3.")
 
 
-def _check_count(name: str, value: Any, words: tuple[str | None, ...]) -> None:
+def check_count(name: str, value: Any, words: tuple[str | None, ...]) -> None:
+    """Raise unless it is a positive integer, or one of the words."""
     if any(value is word or (isinstance(value, str) and value == word) for word in words):
         return
     also = "".join(f" or {word!r}" for word in words)
@@ -115,6 +120,15 @@ def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
                 f"{source} {candidate!r}, but {name!r} is the resource, which the search "
                 "sets; leave it out."
             )
+
+
+def _check_pre_dispatch(pre_dispatch: Any) -> None:
+    known = re.fullmatch(r"all|[\d.]+|[\d.+*/ ()-]*n_jobs[\d.+*/ ()-]*", str(pre_dispatch))
+    if isinstance(pre_dispatch, bool) or not known or pre_dispatch in (0, "0"):
+        raise ValueError(
+            f"pre_dispatch={pre_dispatch!r} must be a positive integer, 'all', or an "
+            "expression such as '2*n_jobs'."
+        )
 
 
 def _check_random_state(random_state: Any) -> None:

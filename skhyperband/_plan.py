@@ -256,6 +256,8 @@ def resource_ladder(
     factor from step to step and spread over as few splits as possible, at least
     `min_splits`.
     """
+    if min(n_splits, max_resources, min_resources) <= 0:
+        raise ValueError("n_splits, max_resources and min_resources must be positive.")
     fewest = n_splits if min_splits is None else min_splits
     ladder = []
     budget = Fraction(n_splits * max_resources)

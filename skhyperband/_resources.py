@@ -157,14 +157,14 @@ def resolve_min_resources(
     if min_resources in ("auto", "exhaust"):
         bound = max(automatic_min_resources(max_resources, factor), Fraction(samples_needed))
         return min(bound, Fraction(max_resources))
-    if min_resources == "smallest":
-        min_resources = samples_needed
-    if min_resources > max_resources:
+    smallest = samples_needed if min_resources == "smallest" else int(min_resources)
+    if smallest > max_resources:
+        meaning = f" (which is {smallest})" if min_resources == "smallest" else ""
         raise ValueError(
-            f"min_resources={min_resources} exceeds max_resources={max_resources}; "
+            f"min_resources={min_resources!r}{meaning} exceeds max_resources={max_resources}; "
             "lower one or raise the other."
         )
-    return Fraction(int(min_resources))
+    return Fraction(smallest)
 
 
 def samples_needed(estimator: Any, n_splits: int, n_classes: int | None) -> int:
@@ -186,6 +186,15 @@ def count_classes(y: Any) -> int:
     y = np.asarray(y)
     columns = y.reshape(len(y), -1).T if y.ndim > 1 else [y]
     return max((len(np.unique(column)) for column in columns), default=1)
+
+
+# --- splits ------------------------------------------------------------------------
+
+
+def as_row_numbers(rows: Any) -> np.ndarray:
+    """Return what a splitter yields, a mask or row numbers, as row numbers."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
 # --- the order in which samples are taken ------------------------------------------

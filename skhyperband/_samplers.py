@@ -16,7 +16,7 @@ class Sampler(Protocol):
     """What draws candidates, and may learn from how they did."""
 
     def ask(self, n: int) -> list[Candidate]:
-        """Return n candidates; fewer, where there are no more."""
+        """Return n candidates, which may be 0; fewer, where there are no more."""
 
     def tell(self, candidates: list[Candidate], scores: list[float], n_resources: int) -> None:
         """Take the mean scores of a level's candidates, NaN for those that failed."""
@@ -106,6 +106,14 @@ def _check_values(name: Any, values: Any, lists_only: bool) -> None:
         raise ValueError(f"{label} has {values.ndim} dimensions; give it one.")
     if len(values) == 0:
         raise ValueError(f"{label} is empty; give it at least one value.")
+
+
+def any_candidate(part: Mapping[str, Any]) -> Candidate:
+    """Return one candidate of a dict of the space, whichever."""
+    return {
+        name: values.rvs(random_state=0) if hasattr(values, "rvs") else values[0]
+        for name, values in part.items()
+    }
 
 
 def is_finite(space: Space) -> bool:

@@ -41,6 +41,11 @@ class MetricRule:
         """
         known = ["score"] if names is None else list(names)
         refit_name = self.refit if names is not None and isinstance(self.refit, str) else None
+        if names is None and self.rank_by is not None and self.rank_by != "score":
+            raise ValueError(
+                f"rank_by={self.rank_by!r} chooses between several metrics, and scoring="
+                f"{self.scoring!r} is one; leave rank_by out."
+            )
         if self.rank_by is not None and self.rank_by not in known:
             raise ValueError(
                 f"rank_by={self.rank_by!r} is none of the metrics {known}; give one of them."

@@ -131,7 +131,10 @@ def describe_failures(
     ]
     for members in kinds.values():
         params, text = members[0]
-        lines.append(f"{len(members)} times, first with {params}:\n{text.strip()}")
+        named = ", ".join(f"{name}={value}" for name, value in params.items())
+        lines.append(
+            f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
+        )
     return "\n\n".join(lines)
 
 

@@ -571,13 +571,13 @@ def test_initial_candidates_enter_first():
     assert sampler.asked == [7, 5, 3]
 
 
-def test_a_sampler_is_not_asked_for_nothing():
-    """Initial candidates that fill the bracket leave nothing to ask."""
+def test_a_sampler_is_asked_once_a_bracket():
+    """Even for none, so that what a bracket draws does not depend on the one before."""
     sampler = Sampler()
 
     run(halving_plan(3, 3), sampler=sampler, initial=[{"x": x} for x in range(3)])
 
-    assert sampler.asked == []
+    assert sampler.asked == [0]
 
 
 def test_a_dry_sampler_shrinks_the_brackets():
@@ -608,15 +608,14 @@ def test_rows_are_the_executed_plan(plan, promotion, n_there):
     assert loop.executed_plan.space_exhausted == (n_there < plan.n_candidates)
 
 
-def test_a_sampler_may_give_nothing():
-    """Without any candidate there are no rows, and the executor is left alone."""
+def test_a_sampler_must_give_something():
+    """Without any candidate there is nothing to search; the error says whose fault it is."""
     executor = Executor()
 
-    loop = run(hyperband_plan(9), executor, sampler=Sampler([]))
+    with pytest.raises(ValueError, match=r"sampler=.* returned no candidates at all"):
+        run(hyperband_plan(9), executor, sampler=Sampler([]))
 
-    assert loop.measured.rows == []
     assert executor.batches == []
-    assert loop.executed_plan.brackets == ()
 
 
 class Generous(Sampler):

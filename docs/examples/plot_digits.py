@@ -3,7 +3,7 @@ Two searches on handwritten digits
 ==================================
 
 Hyperband over the iterations of a boosting model, and successive halving over the
-training samples of a support vector machine. Both take under a minute on two cores.
+training samples of a support vector machine. Both together take a minute or two on two cores.
 """
 
 from scipy.stats import loguniform, randint

@@ -63,7 +63,7 @@ from skhyperband._sklearn_compat import (
     named_scorers,
     uses_groups,
 )
-from skhyperband._warnings import Caught, describe_failures, warn_once
+from skhyperband._warnings import Caught, catching, describe_failures, every_time, warn_once
 
 # Names of resources of which too few mean that a solver has not converged.
 _ITERATIONS = ("iter", "iterations", "epochs")
@@ -312,8 +312,7 @@ class HalvingSearch(SearchBase):
             raise ValueError(
                 f"{self.estimator!r} requires y to be passed, but the target y is None."
             )
-        scorer = self._scorer()
-        self._check_single_metric(scorer)
+        scorer = self._checked_scorer()
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
@@ -321,7 +320,10 @@ class HalvingSearch(SearchBase):
         split_order = order_splits(len(data.splits), data.cv, seeds.splits)
         evaluator = self._evaluator(data, plan, seeds, scorer)
         loop = self._loop(plan, seeds, split_order)
-        with JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as executor:
+        with (
+            catching.held(every_time(warnings.filters)),
+            JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as executor,
+        ):
             loop.run(executor)
 
         report = Report(loop.measured, evaluator.resource, split_order, self._rule.error_value)
@@ -354,8 +356,11 @@ class HalvingSearch(SearchBase):
                 for train, test in cv.split(X, y, **split_params)
             ]
             n_splits = cv.get_n_splits(X, y, **split_params)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise ValueError(f"cv={self.cv!r} cannot split the data: {error}") from error
+        for number, (train, test) in enumerate(splits):
+            _check_rows(train, n_rows(X), f"cv={self.cv!r}: the training part of split {number}")
+            _check_rows(test, n_rows(X), f"cv={self.cv!r}: the test part of split {number}")
         if not splits:
             raise ValueError(
                 f"cv={self.cv!r} yields no splits; an iterator can be read only once, so make "
@@ -482,10 +487,17 @@ class HalvingSearch(SearchBase):
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))
 
-    def _check_single_metric(self, scorer: Any) -> None:
-        """Raise where it is known before the fits that `rank_by` names no metric."""
+    def _checked_scorer(self) -> Any:
+        """Return the scorer; raise where it is known before the fits that no metric counts."""
+        try:
+            scorer = self._scorer()
+        except ValueError as error:
+            if "scoring" in str(error):
+                raise
+            raise ValueError(f"scoring={self.scoring!r}: {error}") from error
         if not callable(self.scoring) and named_scorers(scorer) is None:
             self._rule.promoting(None)
+        return scorer
 
     # -- what is left after the loop
 
@@ -562,9 +574,9 @@ class HalvingSearch(SearchBase):
         self.best_index_ = self._rule.best_row(self.cv_results_, metric)
         self.best_score_ = float(self.cv_results_[f"mean_test_{metric}"][self.best_index_])
         self.best_params_ = self.cv_results_["params"][self.best_index_]
-        if not np.isfinite(self.best_score_):
+        if np.isnan(self.best_score_):
             warnings.warn(
-                f"No candidate has a finite mean {metric}; best_index_ says little.",
+                f"The best candidate's mean {metric} is {self.best_score_}; it says little.",
                 UserWarning,
                 stacklevel=4,
             )
@@ -641,6 +653,13 @@ def _checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
                 f"{name} has {n_rows(value)} values and X has {n_rows(X)} samples; give one each."
             )
     return X, y
+
+
+def _check_rows(rows: np.ndarray, n_samples: int, part: str) -> None:
+    if len(rows) == 0:
+        raise ValueError(f"{part} is empty; give it at least one row.")
+    if rows.min() < -n_samples or rows.max() >= n_samples:
+        raise ValueError(f"{part} has row {rows.max()}, but X has {n_samples} samples.")
 
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:

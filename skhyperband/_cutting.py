@@ -50,14 +50,9 @@ def _lent(value: Any) -> Any:
     if value is None or isinstance(value, (numbers.Number, str, bytes)):
         return value
     if hasattr(value, "iloc"):
-        # Before pandas 3 a shallow copy shares what is written into it.
-        return value.copy(deep=not _copies_on_write(value))
+        # Whole, since scikit-learn reaches round the copy-on-write of pandas: it makes
+        # the array behind a frame writable.
+        return value.copy(deep=True)
     if hasattr(value, "clone"):  # polars
         return value.clone()
     return value
-
-
-def _copies_on_write(frame: Any) -> bool:
-    module = type(frame).__module__.partition(".")[0]
-    version = getattr(__import__(module), "__version__", "0")
-    return module == "pandas" and int(version.partition(".")[0]) >= 3

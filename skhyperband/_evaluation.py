@@ -2,6 +2,7 @@
 
 import numbers
 import pickle
+import re
 import time
 import traceback
 import warnings
@@ -18,7 +19,8 @@ from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
 from skhyperband._warnings import Caught, catching, every_time
 
-_READ_ONLY = "read-only"  # What numpy, pandas and Cython call it in their errors.
+# What numpy, pandas, scipy and Cython say of an array that may not be written to.
+_READ_ONLY = re.compile("read-only|WRITEABLE")
 
 Scores = float | dict[str, float | None] | None
 
@@ -185,7 +187,7 @@ class Evaluator:
             try:
                 return work(*args)
             except Exception as error:
-                if _READ_ONLY not in str(error):
+                if not _READ_ONLY.search(str(error)):
                     raise
             self._writes_input = True
         return work(*args)
@@ -245,7 +247,7 @@ class Evaluator:
 
     def _checked(self, scores: Any) -> tuple[Scores, Failure | None]:
         """Return scores as floats, with what is wrong with them."""
-        if not isinstance(scores, Mapping):
+        if not isinstance(scores, Mapping) or not scores:
             return _as_number(scores, "")
         several = named_scorers(self.scorer) is not None
         checked: dict[str, float | None] = {}
@@ -266,7 +268,7 @@ class Evaluator:
 def _raise_read_only(scores: Mapping[str, Any]) -> None:
     """Raise what scikit-learn's scorer of several metrics caught."""
     for score in scores.values():
-        if isinstance(score, str) and _READ_ONLY in score:
+        if isinstance(score, str) and _READ_ONLY.search(score):
             raise ValueError(score)
 
 

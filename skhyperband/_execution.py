@@ -11,7 +11,6 @@ import pickle
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -140,6 +139,10 @@ def _aligned(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
+class _Stopped(BaseException):
+    """Ends joblib's generator; closed before its end, it would warn of results not taken."""
+
+
 def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[int, Outcome]:
     return position, shared.value(task)
 
@@ -224,14 +227,12 @@ class JoblibExecutor:
         assert self._parallel is not None
         outputs = iter(self._parallel(calls()))
         try:
-            for output in outputs:  # noqa: UP028, since what closes this one must not warn.
+            for output in outputs:  # noqa: UP028, since a close would reach joblib's generator.
                 yield output
         finally:
-            with warnings.catch_warnings():
-                # joblib warns of results that nobody took.
-                warnings.simplefilter("ignore")
-                if isinstance(outputs, Generator):
-                    outputs.close()
+            if isinstance(outputs, Generator):
+                with contextlib.suppress(_Stopped):
+                    outputs.throw(_Stopped())
 
     def _one_by_one(self, suspects: dict[int, Task]) -> Iterator[tuple[int, Outcome]]:
         """Run each alone, in a process that no one else uses: what dies there did it.

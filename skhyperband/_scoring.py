@@ -91,7 +91,8 @@ class MetricRule:
 
     def _chosen(self, results: Results) -> int:
         assert callable(self.refit)
-        index, n_rows = self.refit(results), len(results["params"])
+        n_rows = len(results["params"])  # The callable may change what it is given.
+        index = self.refit(results)
         if isinstance(index, bool) or not isinstance(index, numbers.Integral):
             raise TypeError(
                 f"refit={self.refit!r} returned {index!r}; it must return the integer "

@@ -1,5 +1,6 @@
 """Decides which warnings of the fits reach the user: each kind once, from any worker."""
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,45 +36,61 @@ def every_time(filters: Sequence[Filter]) -> list[Filter]:
 
 
 class _Hook:
-    """Sends each thread's warnings to its own list, while any thread catches.
+    """Sends each thread's warnings to a list of its own.
 
     `warnings.catch_warnings` swaps state of the whole process, so that threads
-    that use it undo each other's work; here the first one in swaps, the last one
-    out restores.
+    that use it undo each other's work; here the first one in swaps, and the last
+    one out restores. While a search holds the hook, its threads swap nothing, so
+    that one that is still busy when the search ends leaves nothing behind.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._n_inside = 0
+        self._n_holding = 0
+        self._passed_on: set[Source] = set()
 
     @contextmanager
     def __call__(self, filters: Sequence[Filter]) -> Iterator[Caught]:
+        """Catch what this thread warns of."""
         caught: Caught = {}
-        self._enter(filters)
         outer = getattr(self._local, "caught", None)
-        self._local.caught = caught
-        try:
-            yield caught
-        finally:
-            self._local.caught = outer
-            self._leave()
+        with contextlib.nullcontext() if self._n_holding else self._swapped(filters):
+            self._local.caught = caught
+            try:
+                yield caught
+            finally:
+                self._local.caught = outer
 
-    def _enter(self, filters: Sequence[Filter]) -> None:
+    @contextmanager
+    def held(self, filters: Sequence[Filter]) -> Iterator[None]:
+        """Keep the hook in place: what no thread catches is shown once from each place."""
+        with self._swapped(filters):
+            self._n_holding += 1
+            try:
+                yield
+            finally:
+                self._n_holding -= 1
+
+    @contextmanager
+    def _swapped(self, filters: Sequence[Filter]) -> Iterator[None]:
         with self._lock:
             self._n_inside += 1
             if self._n_inside == 1:
+                self._passed_on.clear()
                 self._restore = warnings.catch_warnings()
                 self._restore.__enter__()
                 warnings.filters[:] = filters  # type: ignore[index]
                 self._shown_by = warnings.showwarning
                 warnings.showwarning = self._show
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                self._restore.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if self._n_inside == 0:
+                    self._restore.__exit__(None, None, None)
 
     def _show(
         self,
@@ -84,11 +101,13 @@ class _Hook:
         *args: Any,
         **kwargs: Any,
     ) -> None:
+        source = Source(category, filename, lineno)
         caught = getattr(self._local, "caught", None)
-        if caught is None:
+        if caught is not None:
+            caught.setdefault(source, str(message))
+        elif source not in self._passed_on:
+            self._passed_on.add(source)
             self._shown_by(message, category, filename, lineno, *args, **kwargs)
-        else:
-            caught.setdefault(Source(category, filename, lineno), str(message))
 
 
 catching = _Hook()

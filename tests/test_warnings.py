@@ -282,7 +282,7 @@ def test_each_kind_of_failure_is_told_once():
     first, *kinds = text.split("\n\n")
     assert "nan" in first
     assert kinds == [
-        f"{n} times, first with {params}:\n{traceback.strip()}"
+        f"{n} times, first with x={params['x']}:\n{traceback.strip()}"
         for n, (params, traceback) in zip((2, 1, 1), [*failures[:2], failures[3]], strict=True)
     ]
 
@@ -294,5 +294,5 @@ def test_failures_differing_in_their_message_are_one_kind():
     text = describe_failures(failures, 50, 0.0)
 
     assert text.count("Traceback") == 1
-    assert "50 times, first with {'x': 0}:" in text
+    assert "50 times, first with x=0:" in text
     assert "x=0 is too large" in text

@@ -1,0 +1,802 @@
+import copy
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.stats import loguniform
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import IsolationForest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import KFold, cross_validate
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    StandardScaler,
+)
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
+
+from skhyperband import SuccessiveHalvingSearchCV
+from tests.estimators import NotWriting, Writing
+
+N = 90
+WORDS = np.array(["red", "green", "blue", "small", "large", "round", "flat", "old", "new"])
+
+
+# --- inputs ------------------------------------------------------------------------
+
+
+def numbers():
+    """Return numbers, and which of two classes."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 4))
+    return X, (X[:, 0] + 0.5 * rng.normal(size=N) > 0).astype(int)
+
+
+def counts():
+    """Return counts, most of them zero."""
+    rng = np.random.default_rng(0)
+    X = rng.poisson(0.7, size=(N, 9)).astype(float)
+    return X, (X[:, 0] + rng.poisson(0.5, size=N) > 1).astype(int)
+
+
+def texts():
+    """Return a line of words for each sample."""
+    X, y = counts()
+    return [" ".join(np.repeat(WORDS, row.astype(int))) or "nothing" for row in X], y
+
+
+def targets():
+    """Return numbers, and two numbers to predict."""
+    X, y = numbers()
+    return X, X[:, :2] + y[:, None]
+
+
+def kernel():
+    """Return the similarities of all samples, and which of two classes."""
+    X, y = numbers()
+    return rbf_kernel(X), y
+
+
+def distances():
+    """Return the distances between all samples, and which of two classes."""
+    X, y = numbers()
+    return np.linalg.norm(X[:, None] - X[None], axis=-1), y
+
+
+def columns():
+    """Return a dict of columns of different types, and which of two classes."""
+    X, y = numbers()
+    return {"size": X[:, 0], "weight": X[:, 1], "kind": [str(i % 3) for i in range(N)]}, y
+
+
+def of_frame(package):
+    """Return the columns as a frame of the package, y as its series."""
+    module = pytest.importorskip(package)
+    X, y = columns()
+    return module.DataFrame(X), module.Series(y)
+
+
+def of_lists():
+    """Return lists of lists of numbers, and a list of classes."""
+    X, y = numbers()
+    return X.tolist(), y.tolist()
+
+
+def of_images():
+    """Return three dimensions."""
+    X, y = numbers()
+    return X.reshape(N, 2, 2), y
+
+
+def flattened(X):
+    """Return a row for each sample."""
+    return np.reshape(X, (len(X), -1))
+
+
+def read_only():
+    """Return arrays that cannot be written to."""
+    X, y = numbers()
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+def many_labels():
+    """Return numbers, and whether each of two labels holds."""
+    X, y = numbers()
+    return X, np.stack([y, (X[:, 1] > 0).astype(int)], axis=1)
+
+
+def with_y(make, change):
+    """Return a maker of the same X, y changed."""
+
+    def made():
+        X, y = make()
+        return X, change(y)
+
+    return made
+
+
+def with_x(make, change):
+    """Return a maker of the same y, X changed."""
+
+    def made():
+        X, y = make()
+        return change(X), y
+
+    return made
+
+
+def outlier_score(estimator, X, y=None):
+    """Return how normal the samples seem."""
+    return float(estimator.score_samples(X).mean())
+
+
+def exactly_right(estimator, X, y):
+    """Return how often all outputs are right."""
+    return float((estimator.predict(X) == np.asarray(y)).all(axis=1).mean())
+
+
+def frame_pipeline():
+    """Return a pipeline that finds columns by name."""
+    return make_pipeline(
+        make_column_transformer(
+            (StandardScaler(), ["size", "weight"]), (OneHotEncoder(sparse_output=False), ["kind"])
+        ),
+        GaussianNB(),
+    )
+
+
+SMOOTHING = {"var_smoothing": loguniform(1e-6, 10)}
+NESTED = {"gaussiannb__var_smoothing": loguniform(1e-6, 10)}
+ALPHA = {"alpha": loguniform(0.01, 10)}
+DEPTH = {"max_depth": [1, 2, 3]}
+NEIGHBOURS = {"n_neighbors": [1, 2, 3]}
+
+# What it is: what makes X and y, the estimator, its space, and the scoring.
+INPUTS = {
+    "array": (numbers, GaussianNB(), SMOOTHING, None),
+    "float32": (with_x(numbers, np.float32), GaussianNB(), SMOOTHING, None),
+    "fortran": (with_x(numbers, np.asfortranarray), GaussianNB(), SMOOTHING, None),
+    "strided": (with_x(numbers, lambda X: X[:, ::2]), GaussianNB(), SMOOTHING, None),
+    "objects": (with_x(numbers, lambda X: X.astype(object)), GaussianNB(), SMOOTHING, None),
+    "read-only": (read_only, GaussianNB(), SMOOTHING, None),
+    "lists": (of_lists, GaussianNB(), SMOOTHING, None),
+    "csr_matrix": (with_x(counts, sp.csr_matrix), MultinomialNB(), ALPHA, None),
+    "csc_matrix": (with_x(counts, sp.csc_matrix), MultinomialNB(), ALPHA, None),
+    "coo_matrix": (with_x(counts, sp.coo_matrix), MultinomialNB(), ALPHA, None),
+    "lil_matrix": (with_x(counts, sp.lil_matrix), MultinomialNB(), ALPHA, None),
+    "csr_array": (with_x(counts, sp.csr_array), MultinomialNB(), ALPHA, None),
+    "csc_array": (with_x(counts, sp.csc_array), MultinomialNB(), ALPHA, None),
+    "coo_array": (with_x(counts, sp.coo_array), MultinomialNB(), ALPHA, None),
+    "pandas": (lambda: of_frame("pandas"), frame_pipeline(), NESTED, None),
+    "polars": (lambda: of_frame("polars"), frame_pipeline(), NESTED, None),
+    "texts": (
+        texts,
+        make_pipeline(CountVectorizer(), MultinomialNB()),
+        {"multinomialnb__alpha": loguniform(0.01, 10)},
+        None,
+    ),
+    "array-of-texts": (
+        with_x(texts, np.array),
+        make_pipeline(CountVectorizer(), MultinomialNB()),
+        {"multinomialnb__alpha": loguniform(0.01, 10)},
+        None,
+    ),
+    "3-d": (of_images, make_pipeline(FunctionTransformer(flattened), GaussianNB()), NESTED, None),
+    "clusters": (
+        with_y(numbers, lambda y: None),
+        KMeans(2, n_init=1, random_state=0),
+        {"tol": [1e-4, 1e-2, 1.0]},
+        None,
+    ),
+    "outliers": (
+        with_y(numbers, lambda y: None),
+        IsolationForest(n_estimators=5, random_state=0),
+        {"max_features": [0.3, 0.6, 1.0]},
+        outlier_score,
+    ),
+    "density": (
+        with_y(numbers, lambda y: None),
+        KernelDensity(),
+        {"bandwidth": loguniform(0.1, 10)},
+        None,
+    ),
+    "several-outputs": (targets, Ridge(), ALPHA, None),
+    "column-of-y": (with_y(targets, lambda y: y[:, :1]), Ridge(), ALPHA, "r2"),
+    "labels": (many_labels, DecisionTreeClassifier(random_state=0), DEPTH, None),
+    "several-class-outputs": (
+        with_y(many_labels, lambda y: y + np.array([0, 2])),
+        KNeighborsClassifier(),
+        NEIGHBOURS,
+        exactly_right,
+    ),
+    "string-classes": (
+        with_y(numbers, lambda y: np.array(["no", "yes"])[y]),
+        GaussianNB(),
+        SMOOTHING,
+        None,
+    ),
+    "object-classes": (
+        with_y(numbers, lambda y: np.array(["no", "yes"], dtype=object)[y]),
+        GaussianNB(),
+        SMOOTHING,
+        None,
+    ),
+    "list-of-classes": (
+        with_y(numbers, lambda y: ["yes" if label else "no" for label in y]),
+        GaussianNB(),
+        SMOOTHING,
+        "balanced_accuracy",
+    ),
+    "bool-classes": (with_y(numbers, lambda y: y == 1), GaussianNB(), SMOOTHING, None),
+    "kernel": (kernel, SVC(kernel="precomputed"), {"C": loguniform(0.1, 10)}, None),
+    "distances": (distances, KNeighborsClassifier(metric="precomputed"), NEIGHBOURS, None),
+    "pairwise-pipeline": (
+        kernel,
+        make_pipeline(SVC(kernel="precomputed")),
+        {"svc__C": loguniform(0.1, 10)},
+        None,
+    ),
+}
+
+
+def search_of(estimator, space, scoring=None, **options):
+    """Return a search by samples, from a third of them to all."""
+    options = {"n_candidates": 3, "min_resources": N // 3, "cv": 3, **options}
+    return SuccessiveHalvingSearchCV(
+        estimator, space, scoring=scoring, random_state=0, error_score="raise", **options
+    )
+
+
+def fit(search, X, y):
+    """Fit without y where there is none."""
+    return search.fit(X) if y is None else search.fit(X, y)
+
+
+def assert_like_cross_validate(search, X, y):
+    """Compare the best candidate's scores with those of a plain cross-validation."""
+    estimator = clone(search.estimator).set_params(**search.best_params_)
+    scores = cross_validate(estimator, X, y, cv=search.cv, scoring=search.scoring)["test_score"]
+    ours = [search.cv_results_[f"split{i}_test_score"][search.best_index_] for i in range(3)]
+    np.testing.assert_array_equal(ours, scores)
+
+
+@pytest.mark.parametrize(("make", "estimator", "space", "scoring"), INPUTS.values(), ids=INPUTS)
+def test_inputs_of_all_kinds_are_cut_as_scikit_learn_does(make, estimator, space, scoring):
+    """The top level's scores are a plain cross-validation's, and lower levels have fewer rows."""
+    X, y = make()
+
+    search = fit(search_of(estimator, space, scoring), X, y)
+
+    assert search.n_resources_ == [30, 90]
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert_like_cross_validate(search, X, y)
+
+
+@pytest.mark.parametrize(("make", "estimator", "space", "scoring"), INPUTS.values(), ids=INPUTS)
+def test_inputs_of_all_kinds_reach_the_workers(
+    make, estimator, space, scoring, assert_same_results
+):
+    """Two processes give the very results of one."""
+    X, y = make()
+
+    with threadpool_limits(1):  # As in the workers: KMeans adds up by threads.
+        one = fit(search_of(estimator, space, scoring, refit=False), X, y)
+    two = fit(search_of(estimator, space, scoring, refit=False, n_jobs=2), X, y)
+
+    assert_same_results(one.cv_results_, two.cv_results_)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_memory_mapped_inputs(tmp_path, n_jobs, assert_same_results):
+    """Arrays in a file are read from there."""
+    X, y = numbers()
+    joblib.dump((X, y), tmp_path / "data")
+    mapped = joblib.load(tmp_path / "data", mmap_mode="r")
+
+    search = search_of(GaussianNB(), SMOOTHING, n_jobs=n_jobs).fit(*mapped)
+
+    assert isinstance(mapped[0], np.memmap)
+    assert_same_results(
+        search.cv_results_, search_of(GaussianNB(), SMOOTHING).fit(X, y).cv_results_
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_memory_mapped_input_survives_an_estimator_that_writes(tmp_path, n_jobs):
+    """A file that could be written to is as it was."""
+    X, y = targets()
+    path = tmp_path / "X"
+    mapped = np.memmap(path, float, "w+", shape=X.shape)
+    mapped[:] = X
+    mapped.flush()
+
+    search_of(Writing(), {"shift": [0.0, 1.0, 2.0]}, n_jobs=n_jobs, refit=False).fit(
+        mapped, y[:, 0]
+    )
+
+    np.testing.assert_array_equal(np.fromfile(path).reshape(X.shape), X)
+
+
+class Shapes(ClassifierMixin, BaseEstimator):
+    """Notes the shapes of what it is given, here and for pairwise data."""
+
+    seen = None
+
+    def __init__(self, tag=0, pairwise=False):
+        self.tag = tag
+        self.pairwise = pairwise
+
+    def __sklearn_tags__(self):
+        """Say whether the data are pairwise."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.pairwise
+        return tags
+
+    def fit(self, X, y):
+        """Note the shape."""
+        self.classes_ = np.unique(y)
+        Shapes.seen.append(("fit", X.shape))
+        return self
+
+    def score(self, X, y):
+        """Note the shape."""
+        Shapes.seen.append(("score", X.shape))
+        return float(self.tag)
+
+
+@pytest.mark.parametrize(
+    ("pairwise", "columns"), [(True, [20, 60, 90]), (False, [90])], ids=["pairwise", "plain"]
+)
+def test_pairwise_data_are_cut_in_rows_and_columns(pairwise, columns):
+    """A rung's columns are its training rows, in fit and in score."""
+    X, y = kernel()
+    y = np.arange(N) % 2
+    Shapes.seen = []
+
+    search_of(Shapes(pairwise=pairwise), {"tag": [0, 1, 2]}).fit(X, y)
+
+    assert {shape[0] for step, shape in Shapes.seen if step == "fit"} == {20, 60, 90}
+    assert {shape[0] for step, shape in Shapes.seen if step == "score"} == {30}
+    assert sorted({shape[1] for _, shape in Shapes.seen}) == columns
+
+
+@pytest.mark.parametrize("make", [sp.csr_matrix, sp.csr_array, np.asarray])
+def test_sparse_and_dense_data_have_the_same_scores(make):
+    """What holds the numbers changes no score."""
+    X, y = counts()
+    results = search_of(MultinomialNB(), ALPHA).fit(make(X), y).cv_results_
+
+    dense = search_of(MultinomialNB(), ALPHA).fit(X, y).cv_results_
+
+    np.testing.assert_allclose(results["mean_test_score"], dense["mean_test_score"])
+
+
+def test_classes_keep_their_names():
+    """Predictions and classes_ are the strings of y."""
+    X, y = INPUTS["string-classes"][0]()
+
+    search = search_of(GaussianNB(), SMOOTHING).fit(X, y)
+
+    assert list(search.classes_) == ["no", "yes"]
+    assert set(search.predict(X)) == {"no", "yes"}
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_estimator_is_given_a_frame_of_the_same_package(package):
+    """Cut frames are frames, with their columns."""
+    X, y = of_frame(package)
+    seen = set()
+
+    def noted(frame):
+        seen.add((type(frame), tuple(frame.columns)))
+        return np.asarray(frame)[:, :2].astype(float)
+
+    search_of(make_pipeline(FunctionTransformer(noted), GaussianNB()), NESTED).fit(X, y)
+
+    assert seen == {(type(X), ("size", "weight", "kind"))}
+
+
+def test_index_of_a_frame_is_no_position():
+    """Rows are cut by their places, whatever labels a frame's index has."""
+    pandas = pytest.importorskip("pandas")
+    X, y = numbers()
+    labels = np.random.default_rng(0).permutation(N) * 2
+
+    search = search_of(GaussianNB(), SMOOTHING).fit(
+        pandas.DataFrame(X, index=labels).add_prefix("x"), pandas.Series(y, index=labels)
+    )
+
+    plain = search_of(GaussianNB(), SMOOTHING).fit(X, y)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+
+
+def test_classes_of_a_categorical_column():
+    """A categorical y is stratified by, as any other."""
+    pandas = pytest.importorskip("pandas")
+    X, y = INPUTS["string-classes"][0]()
+    categories = pandas.Series(pandas.Categorical(y))
+
+    search = search_of(GaussianNB(), SMOOTHING).fit(X, categories)
+
+    plain = search_of(GaussianNB(), SMOOTHING).fit(X, y)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_weights_in_a_series(package):
+    """Metadata in a frame's column are cut with X."""
+    module = pytest.importorskip(package)
+    X, y = numbers()
+    weights = 0.1 + X[:, 0] ** 2
+
+    search = search_of(GaussianNB(), SMOOTHING).fit(X, y, sample_weight=module.Series(weights))
+
+    plain = search_of(GaussianNB(), SMOOTHING).fit(X, y, sample_weight=weights)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+
+
+# --- estimators that write into what they are given --------------------------------
+
+
+class ListEater(ClassifierMixin, BaseEstimator):
+    """Changes the lists that it is given, the outer one and the rows, or copies of them."""
+
+    def __init__(self, tag=0.0, careful=False):
+        self.tag = tag
+        self.careful = careful
+
+    def fit(self, X, y):
+        """Remember the mean of the first column, leaving nothing."""
+        X, y = copy.deepcopy((X, y)) if self.careful else (X, y)
+        self.classes_ = np.unique(y)
+        self.mean_ = np.mean([row.pop(0) for row in X])
+        X.clear()
+        y.clear()
+        return self
+
+    def predict(self, X):
+        """Compare the first column with the mean, and take it out."""
+        X = copy.deepcopy(X) if self.careful else X
+        return np.array([int(row.pop(0) > self.mean_ + self.tag) for row in X])
+
+
+class TargetWriter(Ridge):
+    """Centres y and the weights in place, or copies of them."""
+
+    def __init__(self, alpha=1.0, careful=False):
+        super().__init__(alpha=alpha)
+        self.careful = careful
+
+    def fit(self, X, y, sample_weight=None):
+        """Centre and fit."""
+        if self.careful:
+            y, sample_weight = y.copy(), sample_weight.copy()
+        y -= 0.5
+        sample_weight *= 2
+        return super().fit(X, y, sample_weight)
+
+
+class SparseWriter(MultinomialNB):
+    """Changes what a sparse matrix consists of, or of a copy."""
+
+    def __init__(self, alpha=1.0, careful=False, way="data"):
+        super().__init__(alpha=alpha)
+        self.careful = careful
+        self.way = way
+
+    def fit(self, X, y):
+        """Change X and fit."""
+        X = X.copy() if self.careful else X
+        if self.way == "data":
+            X.data *= 2
+            X.data[::2] += 1
+        elif self.way == "sort":
+            X.sort_indices()
+        elif self.way == "sum":
+            X.sum_duplicates()
+        elif self.way == "zeros":
+            X.data[::3] = 0
+            X.eliminate_zeros()
+        elif self.way == "item":
+            row, column = (places[0] for places in X.nonzero())
+            X[row, column] = 5.0
+        else:
+            X.resize(X.shape[0] - 1, X.shape[1])
+            y = y[:-1]
+        return super().fit(X, y)
+
+
+def unsorted_csr():
+    """Return a sparse matrix whose indices are not in order, and which classes."""
+    X, y = counts()
+    X = sp.csr_matrix(X)
+    for start, stop in zip(X.indptr[:-1], X.indptr[1:], strict=True):
+        X.indices[start:stop] = X.indices[start:stop][::-1].copy()
+        X.data[start:stop] = X.data[start:stop][::-1].copy()
+    X.has_sorted_indices = False
+    return X, y
+
+
+def scaled_frame():
+    """Return a frame of numbers, and which of two classes."""
+    pandas = pytest.importorskip("pandas")
+    X, y = dense_of_two_scales()
+    return pandas.DataFrame(X, columns=list("abcd")), y
+
+
+def mixed_frame():
+    """Return a frame whose columns are of two types."""
+    X, y = scaled_frame()
+    return X.assign(e=np.arange(N)), y
+
+
+class FrameWriter(GaussianNB):
+    """Changes a frame in place, or a copy of it."""
+
+    def __init__(self, var_smoothing=1e-9, careful=False, way="column"):
+        super().__init__(var_smoothing=var_smoothing)
+        self.careful = careful
+        self.way = way
+
+    def fit(self, X, y):
+        """Change X and fit."""
+        X = X.copy() if self.careful else X
+        if self.way == "column":
+            X["a"] = X["a"] ** 2
+        elif self.way == "cells":
+            X.iloc[:, 0] *= 2
+            X.loc[X["b"] > 3, "b"] = 0
+        elif self.way == "whole":
+            X -= X.mean()
+        elif self.way == "drop":
+            del X["a"]
+        else:
+            X.insert(0, "z", 1.0)
+        return super().fit(X, y)
+
+    def predict(self, X):
+        """Predict for the columns that fit had left."""
+        X = X.copy() if self.careful else X
+        if self.way == "drop":
+            del X["a"]
+        elif self.way == "insert":
+            X.insert(0, "z", 1.0)
+        else:
+            X["a"] = X["a"] ** 2
+        return super().predict(X)
+
+
+class Sometimes(TransformerMixin, BaseEstimator):
+    """Scales, or hands on what it is given."""
+
+    def __init__(self, scaler, on=True):
+        self.scaler = scaler
+        self.on = on
+
+    def fit(self, X, y=None):
+        """Fit the scaler."""
+        self.scaler_ = clone(self.scaler).fit(X)
+        return self
+
+    def transform(self, X):
+        """Scale."""
+        return self.scaler_.transform(X) if self.on else X
+
+
+def scaling(scaler, **options):
+    """Return a pipeline that scales or not: one candidate would scale what the next is given."""
+    return make_pipeline(Sometimes(scaler(**options)), KNeighborsClassifier())
+
+
+KNN = {"kneighborsclassifier__n_neighbors": [1, 3], "sometimes__on": [True, False]}
+SHIFT = {"shift": [0.0, 1.0, 2.0]}
+
+
+def dense_of_two_scales():
+    """Return numbers whose columns differ in scale."""
+    X, y = numbers()
+    return X * [1, 10, 100, 1000] + 3, y
+
+
+def writers_into_arrays():
+    """Yield (name, make, writing, careful, space)."""
+    yield "array", with_y(targets, lambda y: y[:, 0]), Writing(), NotWriting(), SHIFT
+    for scaler in (StandardScaler, MinMaxScaler, Normalizer):
+        for name, make in {
+            "array": dense_of_two_scales,
+            "fortran": with_x(dense_of_two_scales, np.asfortranarray),
+            "pandas": scaled_frame,
+        }.items():
+            yield (
+                f"{scaler.__name__}-{name}",
+                make,
+                scaling(scaler, copy=False),
+                scaling(scaler),
+                KNN,
+            )
+    yield "mixed", mixed_frame, scaling(StandardScaler, copy=False), scaling(StandardScaler), KNN
+    for scaler in (MaxAbsScaler, Normalizer):
+        for make in (sp.csr_matrix, sp.csr_array, sp.csc_matrix):
+            if scaler is MaxAbsScaler or "csr" in make.__name__:
+                yield (
+                    f"{scaler.__name__}-{make.__name__}",
+                    with_x(counts, make),
+                    scaling(scaler, copy=False),
+                    scaling(scaler),
+                    KNN,
+                )
+    for way in ("data", "zeros", "item", "resize"):
+        yield (
+            f"csr-{way}",
+            with_x(counts, sp.csr_matrix),
+            SparseWriter(way=way),
+            SparseWriter(way=way, careful=True),
+            ALPHA,
+        )
+    for way in ("sort", "sum"):
+        yield (
+            f"csr-{way}",
+            unsorted_csr,
+            SparseWriter(way=way),
+            SparseWriter(way=way, careful=True),
+            ALPHA,
+        )
+    for way in ("column", "cells", "whole", "drop", "insert"):
+        yield (
+            f"pandas-{way}",
+            scaled_frame,
+            FrameWriter(way=way),
+            FrameWriter(way=way, careful=True),
+            SMOOTHING,
+        )
+    yield "lists", of_lists, ListEater(), ListEater(careful=True), {"tag": [0.0, 0.1, 0.2]}
+
+
+WRITERS = {name: rest for name, *rest in writers_into_arrays()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(("make", "writing", "careful", "space"), WRITERS.values(), ids=WRITERS)
+def test_estimator_that_writes_into_its_input_scores_the_same(
+    make, writing, careful, space, n_jobs, assert_same_results
+):
+    """What is written into the rows of one fit does not reach the next."""
+    X, y = make()
+    options = {"refit": False, "n_candidates": "all" if space is KNN else 3}
+    expected = search_of(careful, space, **options).fit(X, y)
+
+    search = search_of(writing, space, n_jobs=n_jobs, **options).fit(X, y)
+
+    assert_same_results(search.cv_results_, expected.cv_results_)
+
+
+@pytest.mark.parametrize(("make", "writing", "careful", "space"), WRITERS.values(), ids=WRITERS)
+def test_estimator_that_writes_into_its_input_leaves_the_callers(make, writing, careful, space):
+    """Nothing that a fit or a score does is seen in the X and y that were given."""
+    X, y = make()
+
+    search_of(writing, space, refit=False).fit(X, y)
+
+    for given, fresh in zip((X, y), make(), strict=True):
+        assert type(given) is type(fresh)
+        for array, as_it_was in zip(arrays_of(given), arrays_of(fresh), strict=True):
+            np.testing.assert_array_equal(array, as_it_was)
+            if isinstance(array, np.ndarray) and not hasattr(given, "iloc"):
+                assert array.flags.writeable
+
+
+def arrays_of(value):
+    """Return what a matrix or frame consists of."""
+    if sp.issparse(value):
+        return value.data, value.indices, value.indptr
+    if hasattr(value, "iloc"):
+        return [np.asarray(value.columns), *(value[name].to_numpy() for name in value)]
+    return (value,)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_estimator_that_writes_into_y_and_weights_scores_the_same(n_jobs, assert_same_results):
+    """The target and the metadata of one fit do not reach the next."""
+    X, y = targets()
+    weights = 1 + X[:, 0] ** 2
+    y_before, weights_before = y.copy(), weights.copy()
+    expected = search_of(TargetWriter(careful=True), ALPHA, "r2", refit=False).fit(
+        X, y, sample_weight=weights
+    )
+
+    search = search_of(TargetWriter(), ALPHA, "r2", refit=False, n_jobs=n_jobs).fit(
+        X, y, sample_weight=weights
+    )
+
+    assert_same_results(search.cv_results_, expected.cv_results_)
+    np.testing.assert_array_equal(y, y_before)
+    np.testing.assert_array_equal(weights, weights_before)
+
+
+def centring_score(estimator, X, y):
+    """Score, and change what it was given."""
+    score = estimator.score(X, y)
+    X -= 100
+    y[:] = 0
+    return float(score)
+
+
+@pytest.mark.parametrize("resource", ["n_samples", "leaf_size"])
+def test_scorer_that_writes_into_its_input_scores_the_same(resource):
+    """What a scorer does to the rows is not seen by the next one."""
+    X, y = targets()
+    space = {"n_neighbors": [1, 3, 5]}
+    options = {"resource": resource, "max_resources": N, "refit": False}
+    expected = search_of(KNeighborsRegressor(), space, **options).fit(X, y)
+
+    search = search_of(KNeighborsRegressor(), space, centring_score, **options).fit(X, y)
+
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+    )
+
+
+def test_train_scores_are_not_of_rows_that_fit_changed():
+    """A train score is measured on the rows as they were."""
+    X, y = targets()
+    options = {"return_train_score": True, "refit": False}
+    expected = search_of(NotWriting(), SHIFT, **options).fit(X, y[:, 0])
+
+    search = search_of(Writing(), SHIFT, **options).fit(X, y[:, 0])
+
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_train_score"], expected.cv_results_["mean_train_score"]
+    )
+
+
+def test_refit_gives_the_estimator_the_callers_own_data():
+    """As in scikit-learn, the refit is given X itself."""
+    X, y = targets()
+    seen = []
+
+    class Keeping(KNeighborsRegressor):
+        def fit(self, X, y):
+            seen.append(X)
+            return super().fit(X, y)
+
+    search_of(Keeping(), NEIGHBOURS).fit(X, y)
+
+    assert seen[-1] is X
+
+
+def test_one_row_of_each_class_is_enough():
+    """The smallest rung has a sample of each class, whatever the order of y."""
+    X, y = numbers()
+    order = np.argsort(y, kind="stable")
+    search = SuccessiveHalvingSearchCV(
+        KNeighborsClassifier(1),
+        {"p": [1, 2, 3]},
+        n_candidates=3,
+        min_resources=2,
+        max_resources=6,
+        cv=KFold(3, shuffle=True, random_state=0),
+        error_score="raise",
+        random_state=0,
+    ).fit(X[order], y[order])
+
+    assert search.n_resources_ == [2, 6]

@@ -540,7 +540,7 @@ class HalvingSearch(SearchBase):
             )
         ended = [
             f"All {rung.n_candidates} candidates of bracket {rung.bracket} scored NaN with "
-            f"{rung.n_resources} resources; the bracket ended there."
+            f"{rung.n_resources} resources; none of them went on."
             for rung in loop.failed_rungs
         ]
         if failures:

@@ -280,6 +280,7 @@ class Loop:
         for position, row in enumerate(rows):
             competitions[row.rung.bracket if self._promotion == "bracket" else 0].append(position)
         for positions in competitions.values():
+            positions.sort(key=lambda i: rows[i].candidate)  # Of equal scores the earlier.
             self._compete([rows[i] for i in positions], [scores[i] for i in positions])
         going_on = {n for numbers in self._promoted.values() for n in numbers}
         kept = {self.measured.same_as(number) for number in going_on}

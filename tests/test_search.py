@@ -707,7 +707,7 @@ def test_attributes_leave_out_the_rungs_after_a_failed_one(classification):
         random_state=0,
     )
 
-    with pytest.warns(Warning, match="the bracket ended there"):
+    with pytest.warns(Warning, match="none of them went on"):
         search.fit(*classification)
 
     assert search.n_candidates_ == [9, 5, 3]

@@ -147,6 +147,18 @@ def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[in
     return position, shared.value(task)
 
 
+def _adopt(received: _Received) -> None:
+    """Begin the life of a process that runs the tasks of one search alone."""
+    _adopted.append(received)
+
+
+def _evaluate_adopted(task: Task) -> Outcome:
+    return _adopted[0].value(task)
+
+
+_adopted: list[_Received] = []
+
+
 # --- joblib ------------------------------------------------------------------------
 
 
@@ -240,15 +252,16 @@ class JoblibExecutor:
         Twice, since one that dies only sometimes may not have run before: of those
         that were sent when the workers broke, most were waiting.
         """
+        shared = (self._shared,)  # Handed over once a process, not once a task.
         with contextlib.ExitStack() as processes:
             alone = None
             for position, task in suspects.items():
                 for _ in range(2):
                     if alone is None:
-                        alone = loky.ProcessPoolExecutor(max_workers=1)
+                        alone = loky.ProcessPoolExecutor(1, initializer=_adopt, initargs=shared)
                         processes.callback(alone.shutdown, kill_workers=True)
                     try:
-                        yield alone.submit(_evaluate, self._shared, position, task).result()
+                        yield position, alone.submit(_evaluate_adopted, task).result()
                         break
                     except BrokenProcessPool:
                         alone = None

@@ -6,6 +6,7 @@ untimed call; the figures are medians, and ratios to the bare loop.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 
@@ -100,10 +101,10 @@ def variants(args):
     two = {"n_jobs": 2}
     contestants = {
         "bare loop": lambda: bare_loop(X, y, candidates, args.splits),
-        "skhyperband, one rung": ours(),
-        "skhyperband, one rung, n_jobs=2": ours(**two),
-        "skhyperband, five rungs": several_rungs(),
-        "skhyperband, five rungs, n_jobs=2": several_rungs(**two),
+        "skhyperband, one rung": ours(1),
+        "skhyperband, one rung, n_jobs=2": ours(1, **two),
+        "skhyperband, five rungs": ours(81),
+        "skhyperband, five rungs, n_jobs=2": ours(81, **two),
     }
     if not args.ours:
         contestants |= {
@@ -119,10 +120,11 @@ def variants(args):
 
 def n_evaluations(name, args):
     """Return how many (candidate, split) pairs a contestant evaluates."""
-    n = args.candidates
-    if "five" in name:
-        n = sum(n // 3**i for i in range(5))
-    return n * args.splits
+    n_rungs = 5 if "five" in name else 1
+    # scikit-learn rounds the candidates of a rung up.
+    halve = (lambda n: -(-n // 3)) if name.startswith("Halving") else (lambda n: n // 3)
+    rungs = itertools.accumulate(range(1, n_rungs), lambda n, _: halve(n), initial=args.candidates)
+    return sum(rungs) * args.splits
 
 
 def main():

@@ -450,7 +450,6 @@ class HalvingSearch(SearchBase):
     def _candidate_check(self) -> Callable[..., None]:
         """Return what raises for a candidate that cannot be set on the estimator."""
         known_names: set[frozenset[str]] = set()
-
         own_sampler = self.sampler != "random"
         drawn_from = {name for part in as_space(self.param_distributions) for name in part}
         source_of_drawn = "the sampler returned" if own_sampler else "param_distributions gives"
@@ -460,7 +459,7 @@ class HalvingSearch(SearchBase):
             names = frozenset(candidate)
             if names in known_names:
                 return
-            if own_sampler and source is source_of_drawn and not names <= drawn_from:
+            if own_sampler and source == source_of_drawn and not names <= drawn_from:
                 raise ValueError(
                     f"{source} {candidate!r}, with names that param_distributions has not, "
                     f"{sorted(names - drawn_from)}; add them there."

@@ -1,5 +1,6 @@
 """Decides what becomes of one task: fitted, scored and timed, or failed. Runs on the worker."""
 
+import contextlib
 import numbers
 import pickle
 import re
@@ -15,6 +16,7 @@ import sklearn
 from sklearn.base import clone
 
 from skhyperband._cutting import Part
+from skhyperband._pickling import cloudpickle
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
 from skhyperband._warnings import Caught, catching, every_time
@@ -70,7 +72,7 @@ class Failure:
 
 def _pickled(exception: BaseException | None) -> bytes | None:
     try:
-        pickled = pickle.dumps(exception)
+        pickled = cloudpickle.dumps(exception)
         pickle.loads(pickled)
     except Exception:  # Whatever an exception's own pickling may raise.
         return None
@@ -187,7 +189,7 @@ class Evaluator:
             try:
                 return work(*args)
             except Exception as error:
-                if not _READ_ONLY.search(str(error)):
+                if not _is_read_only(error):
                     raise
             self._writes_input = True
         return work(*args)
@@ -221,7 +223,15 @@ class Evaluator:
 
     def _part(self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]) -> Part:
         X, y = cut_split(self.estimator, self.X, self.y, rows, train)
-        return Part(X, y, cut_metadata(self.X, params, rows))
+        return Part(X, y, *self._metadata(params, rows))
+
+    def _metadata(
+        self, params: Mapping[str, Any], rows: np.ndarray
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what was cut, and what is passed on as it is."""
+        given = cut_metadata(self.X, params, rows)
+        passed = {name: value for name, value in given.items() if value is params[name]}
+        return {name: given[name] for name in given.keys() - passed.keys()}, passed
 
     # -- scoring
 
@@ -238,10 +248,10 @@ class Evaluator:
         train, part = self._parts(task)
         if of_train:
             rows = self.resource.train_rows(self.splits[task.split], task.n_resources)
-            part = Part(train.X, train.y, cut_metadata(self.X, self.score_params, rows))
+            part = Part(train.X, train.y, *self._metadata(self.score_params, rows), train.shared)
         data, score_params = part.lend()
         scores = self.scorer(estimator, *data, **score_params)
-        if named_scorers(self.scorer) is not None and not self._writes_input:
+        if named_scorers(self.scorer) is not None and part.shared:
             _raise_read_only(scores)
         return scores
 
@@ -263,6 +273,15 @@ class Evaluator:
 
     def _failure(self, step: str, error: BaseException) -> Failure:
         return Failure(step, _traceback(error), error if self.keep_exceptions else None)
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    """Return whether it, or what led to it, is of an array that may not be written to."""
+    while error is not None:
+        if _READ_ONLY.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _raise_read_only(scores: Mapping[str, Any]) -> None:
@@ -287,8 +306,9 @@ def _own(value: Any) -> Any:
 
 
 def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
-    if hasattr(score, "item") and getattr(score, "size", 1) == 1:
-        score = score.item()
+    if hasattr(score, "item"):
+        with contextlib.suppress(ValueError):  # More than one number.
+            score = score.item()
     if isinstance(score, numbers.Real):
         return float(score), None
     text = (

@@ -6,26 +6,24 @@ of the tasks that kill their process again when they run alone.
 """
 
 import contextlib
+import io
+import mmap
 import os
 import pickle
 import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import joblib
 import numpy as np
 from joblib.externals import loky
+from joblib.externals.loky import process_executor
 
 from skhyperband._evaluation import DIED, Outcome, Task
-
-try:
-    import cloudpickle
-except ImportError:  # joblib before 1.6 carries it.
-    from joblib.externals import cloudpickle
+from skhyperband._pickling import cloudpickle
 
 Evaluate = Callable[[Task], Outcome]
 
@@ -114,15 +112,44 @@ def _forget_when_deleted() -> None:
 def _pack(value: Any) -> tuple[np.ndarray, list[int]]:
     """Pickle into one array of bytes: the arrays' own memory follows the pickle."""
     buffers: list[pickle.PickleBuffer] = []
-    body = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    file = io.BytesIO()
+    _Pickler(file, protocol=5, buffer_callback=_keep_large(buffers)).dump(value)
+    body = file.getbuffer()
     views = [memoryview(body), *(buffer.raw() for buffer in buffers)]
     sizes = [view.nbytes for view in views]
-    packed = np.empty(max(sum(map(_aligned, sizes)), _MAPPED_FROM + 1), dtype=np.uint8)
+    packed = np.zeros(max(sum(map(_aligned, sizes)), _MAPPED_FROM + 1), dtype=np.uint8)
     start = 0
     for view, size in zip(views, sizes, strict=True):
         packed[start : start + size] = np.frombuffer(view, dtype=np.uint8)
         start += _aligned(size)
     return packed, sizes
+
+
+def _keep_large(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuffer], bool]:
+    """Return what tells pickle to leave small buffers where they are.
+
+    Those that are kept come out read-only: the rows are cut from them, but an array
+    of the estimator's, or of the scorer's, may be one that it writes to.
+    """
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        small = buffer.raw().nbytes < _MAPPED_FROM
+        if not small:
+            buffers.append(buffer)
+        return small
+
+    return is_small
+
+
+class _Pickler(cloudpickle.CloudPickler):
+    """Leaves in its file what is mapped from one."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is np.memmap and isinstance(obj.base, mmap.mmap) and obj.mode != "c":
+            order = "C" if obj.flags.c_contiguous else "F"
+            where = str(obj.filename), obj.dtype, "r", obj.offset, obj.shape, order
+            return np.memmap, where
+        return super().reducer_override(obj)
 
 
 def _unpack(packed: np.ndarray, sizes: list[int]) -> Any:
@@ -204,18 +231,28 @@ class JoblibExecutor:
                     for position, outcome in outputs:
                         del waiting[position]
                         yield position, outcome
-            except BrokenProcessPool:
+                if not sent:
+                    raise ValueError(
+                        f"pre_dispatch={self._pre_dispatch!r} hands nothing to the workers; "
+                        "give at least 1."
+                    )
+            except process_executor.TerminatedWorkerError:
                 self._restart()
                 suspects = {
                     position: waiting.pop(position) for position in sent if position in waiting
                 }
                 yield from self._one_by_one(suspects)
+            except RuntimeError as error:
+                if "shutdown" not in str(error):
+                    raise
+                self._restart()  # Another thread's search, which shares the workers, did it.
 
     def _new_parallel(self) -> joblib.Parallel:
         options = {
             "n_jobs": self._n_jobs,
             "pre_dispatch": self._pre_dispatch,
             "max_nbytes": _MAPPED_FROM,
+            "mmap_mode": "r",
         }
         try:
             return joblib.Parallel(return_as="generator_unordered", **options)
@@ -263,7 +300,7 @@ class JoblibExecutor:
                     try:
                         yield position, alone.submit(_evaluate_adopted, task).result()
                         break
-                    except BrokenProcessPool:
+                    except process_executor.TerminatedWorkerError:
                         alone = None
                 else:
                     yield position, DIED

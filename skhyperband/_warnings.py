@@ -1,6 +1,7 @@
 """Decides which warnings of the fits reach the user: each kind once, from any worker."""
 
 import contextlib
+import re
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,10 @@ def every_time(filters: Sequence[Filter]) -> list[Filter]:
     return [*shown, ("always", None, Warning, None, 0)]
 
 
+# loky restarts a worker that has grown, as it does by X and what is cut from it.
+_RESTARTED: Filter = ("ignore", re.compile("A worker stopped while"), UserWarning, None, 0)
+
+
 class _Hook:
     """Sends each thread's warnings to a list of its own.
 
@@ -66,7 +71,7 @@ class _Hook:
     @contextmanager
     def held(self, filters: Sequence[Filter]) -> Iterator[None]:
         """Keep the hook in place: what no thread catches is shown once from each place."""
-        with self._swapped(filters):
+        with self._swapped([_RESTARTED, *filters]):
             self._n_holding += 1
             try:
                 yield

@@ -1,11 +1,15 @@
+import time
+
 import joblib
+import numpy as np
 import pytest
 from scipy.stats import loguniform, uniform
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 
-from skhyperband import HyperbandSearchCV
-from tests.estimators import Failing
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._execution import _pack, _unpack
+from tests.estimators import Failing, Scored
 
 
 def forest_search(**options):
@@ -85,3 +89,107 @@ def test_failures_are_reported_from_every_engine(classification, backend, n_jobs
         search.fit(*classification)
 
     assert search.best_score_ > 0.5
+
+
+def search_of(estimator, values, **options):
+    """Return a search that evaluates each value of the quality once, on five splits."""
+    return SuccessiveHalvingSearchCV(
+        estimator,
+        {"quality": values},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=1,
+        refit=False,
+        **options,
+    )
+
+
+class CountingScorer:
+    """Writes to an array of its own each time."""
+
+    def __init__(self):
+        self.calls = np.zeros(3)
+
+    def __call__(self, estimator, X, y):
+        """Count, and score."""
+        self.calls[0] += 1
+        return estimator.score(X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scorer_may_write_to_an_array_of_its_own(classification, n_jobs):
+    """What a scorer carries is its own in a worker too."""
+    search = search_of(Scored(), [0.1, 0.2], scoring=CountingScorer(), n_jobs=n_jobs)
+
+    search.fit(*classification)
+
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_scorers_that_write_fail_no_other_thread(classification):
+    """One of several scorers writes into X; in threads all are scored all the same."""
+
+    def writing(estimator, X, y):
+        X[0] = 0
+        time.sleep(0.002)
+        return 1.0
+
+    def slow(estimator, X, y):
+        time.sleep(0.005)
+        return estimator.quality
+
+    with joblib.parallel_config(backend="threading"):
+        search = search_of(
+            Scored(),
+            [0.1 * i for i in range(8)],
+            scoring={"writing": writing, "slow": slow},
+            rank_by="slow",
+            n_jobs=4,
+        ).fit(*classification)
+
+    assert np.isfinite(search.cv_results_["mean_test_writing"]).all()
+
+
+class Unloadable(Scored):
+    """Cannot be unpickled."""
+
+    def __setstate__(self, state):
+        """Raise."""
+        raise ArithmeticError("cannot be loaded here")
+
+
+def test_what_a_worker_cannot_unpickle_is_no_death(classification):
+    """The search ends at once, and says what could not be read."""
+    with pytest.raises(RuntimeError, match="un-serialize"):
+        search_of(Unloadable(), [0.1, 0.2], n_jobs=2).fit(*classification)
+
+
+@pytest.mark.parametrize("pre_dispatch", ["n_jobs/4", "n_jobs-2"])
+def test_pre_dispatch_of_nothing_is_an_error(classification, pre_dispatch):
+    """An expression that comes to 0 is refused, instead of waiting for ever."""
+    search = search_of(Scored(), [0.1, 0.2], n_jobs=2, pre_dispatch=pre_dispatch)
+
+    with pytest.raises(ValueError, match="pre_dispatch="):
+        search.fit(*classification)
+
+
+def test_mapped_data_stay_in_their_file(classification, tmp_path, assert_same_results):
+    """A memory-mapped X is neither copied nor written to by what is sent to the workers."""
+    X, y = classification
+    mapped = np.memmap(tmp_path / "X", X.dtype, "w+", shape=X.shape)
+    mapped[:] = X
+    search = search_of(Summing(), [0.1, 0.2], n_jobs=2).fit(mapped, y)
+
+    packed, sizes = _pack(mapped)
+
+    assert _unpack(packed, sizes)[3, 2] == X[3, 2]
+    assert sum(sizes) < X.nbytes
+    assert_same_results(search.cv_results_, search_of(Summing(), [0.1, 0.2]).fit(X, y).cv_results_)
+
+
+class Summing(Scored):
+    """Scores by the sum of what it is given."""
+
+    def score(self, X, y=None):
+        """Add up."""
+        return float(np.sum(X)) + self.quality

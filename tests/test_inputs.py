@@ -29,7 +29,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from skhyperband import SuccessiveHalvingSearchCV
-from tests.estimators import NotWriting, Writing
+from tests.estimators import NotWriting, Scored, Writing
 
 N = 90
 WORDS = np.array(["red", "green", "blue", "small", "large", "round", "flat", "old", "new"])
@@ -800,3 +800,66 @@ def test_one_row_of_each_class_is_enough():
     ).fit(X[order], y[order])
 
     assert search.n_resources_ == [2, 6]
+
+
+class Rescaling(Scored):
+    """Changes metadata in place, whether it has a value for each sample or not."""
+
+    def fit(self, X, y=None, prior=None, weight=None):
+        """Normalise the prior, and raise the first weight."""
+        prior /= prior.sum()
+        weight[0] += 1
+        self.total_ = float(np.sum(weight))
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Return the sum of the weights."""
+        return self.total_
+
+
+@pytest.mark.parametrize("kind", ["array", "masked", "pandas extension"])
+def test_metadata_that_a_fit_changes_is_cut_anew(kind):
+    """Each candidate sees the weights as they were; what is not cut is the caller's."""
+    X, y = np.zeros((60, 2)), np.arange(60) % 2
+    weight = np.ones(60)
+    if kind == "masked":
+        weight = np.ma.masked_array(weight, mask=np.zeros(60, dtype=bool))
+    elif kind == "pandas extension":
+        weight = pytest.importorskip("pandas").array([1.0] * 60)
+    prior = np.array([1.0, 3.0])
+    search = SuccessiveHalvingSearchCV(
+        Rescaling(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=1,
+        refit=False,
+    )
+
+    search.fit(X, y, prior=prior, weight=weight)
+
+    assert set(search.cv_results_["mean_test_score"]) == {49.0}
+    assert prior.flags.writeable
+
+
+class Wrapping(Scored):
+    """Writes into X, and wraps the error of one that may not be written to."""
+
+    def fit(self, X, y=None):
+        """Centre X."""
+        try:
+            X -= 1
+        except ValueError as error:
+            raise RuntimeError("the preprocessing failed") from error
+        return super().fit(X, y)
+
+
+def test_wrapped_error_of_a_read_only_array_is_known_for_one():
+    """An estimator that raises its own error from numpy's gets rows of its own too."""
+    X, y = np.zeros((60, 2)), np.arange(60) % 2
+
+    search = SuccessiveHalvingSearchCV(
+        Wrapping(), {"quality": [0.1, 0.2]}, n_candidates="all", min_resources=60, refit=False
+    ).fit(X, y)
+
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()

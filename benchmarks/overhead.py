@@ -63,19 +63,13 @@ def variants(args):
     common = {"cv": args.splits, "random_state": 0, "refit": False}
     n = args.candidates
 
-    def ours(**options):
-        search = SuccessiveHalvingSearchCV(
-            Free(), space, n_candidates=n, resource="n_units", max_resources=1, **common, **options
-        )
-        return lambda: search.fit(X, y)
-
-    def several_rungs(**options):
+    def ours(resources, **options):
         search = SuccessiveHalvingSearchCV(
             Free(),
             space,
             n_candidates=n,
             resource="n_units",
-            max_resources=81,
+            max_resources=resources,
             **common,
             **options,
         )

@@ -17,6 +17,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.multiclass import type_of_target
 
+from skhyperband._continuation import Continuation
 from skhyperband._evaluation import Evaluator, Outcome
 from skhyperband._execution import JoblibExecutor
 from skhyperband._loop import LevelReport, Loop
@@ -63,6 +64,7 @@ from skhyperband._sklearn_compat import (
     named_scorers,
     uses_groups,
 )
+from skhyperband._states import StateStore
 from skhyperband._warnings import Caught, catching, describe_failures, every_time, warn_once
 
 # Names of resources of which too few mean that a solver has not converged.
@@ -112,6 +114,7 @@ class HalvingSearch(SearchBase):
         min_splits: Any,
         sampler: Any,
         initial_candidates: Any,
+        continue_training: Any,
         scoring: Any,
         rank_by: Any,
         refit: Any,
@@ -143,6 +146,7 @@ class HalvingSearch(SearchBase):
         self.min_splits = min_splits
         self.sampler = sampler
         self.initial_candidates = initial_candidates
+        self.continue_training = continue_training
         self.rank_by = rank_by
         self.random_state = random_state
 
@@ -319,8 +323,10 @@ class HalvingSearch(SearchBase):
         seeds = self._seeds()
         split_order = order_splits(len(data.splits), data.cv, seeds.splits)
         evaluator = self._evaluator(data, plan, seeds, scorer)
-        loop = self._loop(plan, seeds, split_order)
+        states = StateStore()
+        loop = self._loop(plan, seeds, split_order, states)
         with (
+            states,
             catching.held(every_time(warnings.filters)),
             JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as executor,
         ):
@@ -329,6 +335,7 @@ class HalvingSearch(SearchBase):
         report = Report(loop.measured, evaluator.resource, split_order, self._rule.error_value)
         self._store(loop, report, scorer)
         self._tell_user(loop)
+        self._tell_of_continuing(states)
         self._select_best()
         if self.refit:
             self._refit_best(data)
@@ -413,6 +420,7 @@ class HalvingSearch(SearchBase):
             data.score_params,
             keep_exceptions=self.error_score == "raise",
             return_train_score=self.return_train_score,
+            continuation=Continuation(self.continue_training, self.resource),
         )
 
     def _strata(self, y: Any) -> np.ndarray | None:
@@ -421,7 +429,9 @@ class HalvingSearch(SearchBase):
             return None
         return np.asarray(y).ravel()
 
-    def _loop(self, plan: Plan, seeds: _Seeds, split_order: Sequence[int]) -> Loop:
+    def _loop(
+        self, plan: Plan, seeds: _Seeds, split_order: Sequence[int], states: StateStore
+    ) -> Loop:
         check_candidate = self._candidate_check()
         for part in as_space(self.param_distributions):
             check_candidate(any_candidate(part))
@@ -435,6 +445,7 @@ class HalvingSearch(SearchBase):
             initial_candidates=initial,
             split_order=split_order,
             score=self._rule.judge,
+            states=states,
             check_candidate=check_candidate,
             watch=self._print_level if self.verbose else lambda report: None,
         )
@@ -550,6 +561,27 @@ class HalvingSearch(SearchBase):
             warnings.warn(
                 f"The space ran out after {len(loop.measured.candidates)} candidates, fewer "
                 f"than n_candidates={self.n_candidates!r} asks for; the rungs were smaller.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _tell_of_continuing(self, states: StateStore) -> None:
+        """Warn where training could not go on as the user might think that it did."""
+        name = type(self.estimator).__name__
+        if states.problems:
+            warnings.warn(
+                f"{len(states.problems)} times a fitted {name} could not be kept, and was "
+                f"fitted fresh on the next rung. The first time: {states.problems[0]}",
+                UserWarning,
+                stacklevel=4,
+            )
+        results = self.cv_results_
+        fresh = results["n_resources_trained"] >= results["n_resources"]
+        if self.continue_training is True and results["iter"].any() and fresh.all():
+            warnings.warn(
+                f"continue_training=True, but every {name} was fitted fresh: nothing is "
+                f"known of how it trains on by {self.resource!r}. Give a callable that does "
+                "it, or leave continue_training at 'auto'.",
                 UserWarning,
                 stacklevel=4,
             )

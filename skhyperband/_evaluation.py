@@ -15,10 +15,13 @@ import numpy as np
 import sklearn
 from sklearn.base import clone
 
+from skhyperband._continuation import Continuation, Way
 from skhyperband._cutting import Part
+from skhyperband._kinds import More
 from skhyperband._pickling import cloudpickle
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
+from skhyperband._states import Lent, State
 from skhyperband._warnings import Caught, catching, every_time
 
 # What numpy, pandas, scipy and Cython say of an array that may not be written to.
@@ -37,14 +40,17 @@ class Task:
         The candidate's parameters, without the resource.
     n_resources, split : int
         How much it is trained with, and on which split.
-    state : object
-        What the same candidate's last evaluation on this split handed on, or None.
+    state : State, Lent, or None
+        The same candidate, as it was fitted on this split with less.
+    keeps_state : bool
+        Whether the candidate may go on.
     """
 
     candidate: dict[str, Any]
     n_resources: int
     split: int
-    state: Any = None
+    state: State | Lent | None = None
+    keeps_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,10 @@ class Outcome:
     failure : Failure, or None
     warnings : dict, or None
         What the fit and the scorer warned of.
-    state : object
-        What the candidate's next evaluation on this split may go on from, or None.
+    n_trained : int
+        How much of the resource it took: less than it has where it trained on.
+    state : State, or None
+        What the candidate's next evaluation on this split may go on from.
     """
 
     test_scores: Scores
@@ -110,13 +118,27 @@ class Outcome:
     score_time: float
     failure: Failure | None = None
     warnings: Caught | None = None
-    state: Any = None
+    n_trained: int = 0
+    state: State | None = None
 
 
-DIED = Outcome(None, None, 0.0, 0.0, Failure("worker", "The worker process ended during the fit."))
+def died(task: Task) -> Outcome:
+    """Return what comes of a task whose process ended."""
+    failure = Failure("worker", "The worker process ended during the fit.")
+    return Outcome(None, None, 0.0, 0.0, failure, n_trained=task.n_resources)
 
 
 # --- the evaluator -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A fitted estimator, how much it was trained just now, and how it can train on."""
+
+    estimator: Any
+    n_trained: int
+    n_added: int
+    way: Way | None
 
 
 @dataclass(eq=False)
@@ -138,6 +160,7 @@ class Evaluator:
     keep_exceptions : bool
         Whether a failure takes its exception along.
     return_train_score : bool
+    continuation : Continuation
     """
 
     estimator: Any
@@ -150,6 +173,7 @@ class Evaluator:
     score_params: Mapping[str, Any] = field(default_factory=dict)
     keep_exceptions: bool = False
     return_train_score: bool = False
+    continuation: Continuation = field(default_factory=Continuation)
     clock: Callable[[], float] = time.perf_counter
 
     def __post_init__(self) -> None:
@@ -170,18 +194,28 @@ class Evaluator:
     def _evaluate(self, task: Task) -> Outcome:
         start = self.clock()
         try:
-            estimator = self._patiently(self._fit, task)
+            fit = self._patiently(self._fit, task)
         except (Exception, SystemExit) as error:
             seconds = self.clock() - start
-            return Outcome(None, None, seconds, 0.0, self._failure("fit", error))
+            failed = self._failure("fit", error)
+            return Outcome(None, None, seconds, 0.0, failed, n_trained=task.n_resources)
         fitted = self.clock()
-        test, failure = self._score(estimator, task, of_train=False)
+        test, failure = self._score(fit.estimator, task, of_train=False)
         scored = self.clock()
         train = None
         if self.return_train_score:
-            train, train_failure = self._score(estimator, task, of_train=True)
+            train, train_failure = self._score(fit.estimator, task, of_train=True)
             failure = failure or train_failure
-        return Outcome(test, train, fitted - start, scored - fitted, failure)
+        return Outcome(
+            *(test, train, fitted - start, scored - fitted, failure),
+            n_trained=fit.n_trained,
+            state=self._state(fit, task),
+        )
+
+    def _state(self, fit: _Fit, task: Task) -> State | None:
+        if fit.way is None or not task.keeps_state:
+            return None
+        return State(fit.estimator, task.n_resources, fit.n_added)
 
     def _patiently(self, work: Callable[..., Any], *args: Any) -> Any:
         """Do it with the shared, read-only rows; with private ones if it writes into them."""
@@ -194,12 +228,55 @@ class Evaluator:
             self._writes_input = True
         return work(*args)
 
-    def _fit(self, task: Task) -> Any:
+    def _fit(self, task: Task) -> _Fit:
         estimator = self._estimator_for(task)
         train, _ = self._parts(task)
         data, fit_params = train.lend()
+        way = None
+        if task.keeps_state or task.state is not None:
+            way = self.continuation.way(estimator, fit_params)
+        if way is not None and task.state is not None:
+            trained_on = self._train_on(way, task, train)
+            if trained_on is not None:
+                return trained_on
         estimator.fit(*data, **fit_params)
-        return estimator
+        return _Fit(estimator, task.n_resources, task.n_resources, way)
+
+    def _train_on(self, way: Way, task: Task, train: Part) -> _Fit | None:
+        """Go on from the state; None where it takes a fresh fit after all."""
+        assert task.state is not None
+        state = task.state.read()
+        part = self._new_samples(task, state.n_resources) if way.takes_new_samples else train
+        data, fit_params = part.lend()
+        more = More(
+            *(self.resource.name, state.n_resources, task.n_resources, state.n_added),
+            *(data, fit_params),
+        )
+        try:
+            fitted = state.open()
+            if fitted is None:
+                return None
+            if way.has_stopped(fitted, more):
+                relabelled = self.resource.parameters({}, task.n_resources)
+                return _Fit(fitted.set_params(**relabelled), 0, more.last_added, way)
+            fitted = way.train_on(fitted, more)
+        except Exception as error:
+            if way.is_users or (part.shared and _is_read_only(error)):
+                raise
+            warnings.warn(
+                f"{type(self.estimator).__name__} could not train on and was fitted fresh "
+                f"({type(error).__name__}: {error}).",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None
+        return None if fitted is None else _Fit(fitted, more.added, more.added, way)
+
+    def _new_samples(self, task: Task, n_before: int) -> Part:
+        split = self.splits[task.split]
+        rows = self.resource.train_rows(split, task.n_resources)
+        known = self.resource.train_rows(split, n_before)
+        return self._part(rows[~np.isin(rows, known)], None, self.fit_params)
 
     def _estimator_for(self, task: Task) -> Any:
         parameters = self.resource.parameters(task.candidate, task.n_resources)

@@ -22,7 +22,7 @@ import numpy as np
 from joblib.externals import loky
 from joblib.externals.loky import process_executor
 
-from skhyperband._evaluation import DIED, Outcome, Task
+from skhyperband._evaluation import Outcome, Task, died
 from skhyperband._pickling import cloudpickle
 
 Evaluate = Callable[[Task], Outcome]
@@ -303,4 +303,4 @@ class JoblibExecutor:
                     except process_executor.TerminatedWorkerError:
                         alone = None
                 else:
-                    yield position, DIED
+                    yield position, died(task)

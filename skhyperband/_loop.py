@@ -4,6 +4,7 @@ It knows nothing of scikit-learn: what a task is worth comes from outside, and s
 do the clock, the sampler and the executor.
 """
 
+import bisect
 import contextlib
 import math
 import statistics
@@ -17,8 +18,9 @@ import numpy as np
 
 from skhyperband._evaluation import Outcome, Task
 from skhyperband._execution import Executor
-from skhyperband._plan import Bracket, Level, Plan, Rung, assign_places, ranked
+from skhyperband._plan import Bracket, Level, Plan, Rung, assign_places, rank_key, ranked
 from skhyperband._samplers import Candidate, Sampler, candidate_key
+from skhyperband._states import StateStore
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,19 @@ class LevelReport:
     seconds: float
 
 
+@dataclass
+class _Contest:
+    """Who can still win one of so many places, as scores become known one by one."""
+
+    n_places: int = 0
+    _best: list[tuple[bool, float, int]] = field(default_factory=list)
+
+    def enter(self, key: tuple[bool, float, int]) -> int | None:
+        """Take part with a `rank_key`; return the candidate that has lost by that, if any."""
+        bisect.insort(self._best, key)
+        return self._best.pop()[2] if len(self._best) > self.n_places else None
+
+
 class Loop:
     """Runs a plan: level after level, over all brackets at once.
 
@@ -100,6 +115,8 @@ class Loop:
         raises ends the search.
     check_candidate : callable
         Raises for a candidate that the estimator cannot be given.
+    states : StateStore
+        Where what may train on is kept.
     watch : callable
         Is given each level's report.
     clock : callable
@@ -115,6 +132,7 @@ class Loop:
         initial_candidates: Sequence[Candidate],
         split_order: Sequence[int],
         score: Callable[[Outcome], float],
+        states: StateStore,
         check_candidate: Callable[[Candidate], None] = lambda candidate: None,
         watch: Callable[[LevelReport], None] = lambda report: None,
         clock: Callable[[], float] = time.perf_counter,
@@ -127,6 +145,7 @@ class Loop:
         self._initial = list(initial_candidates)
         self._split_order = split_order
         self._score = score
+        self._states = states
         self._check_candidate = check_candidate
         self._watch = watch
         self._clock = clock
@@ -134,7 +153,6 @@ class Loop:
         self._brackets = {(b.repeat, b.s): b for b in plan.brackets}
         self._promoted: dict[tuple[int, int], list[int]] = {}
         self._scores: dict[tuple[int, int, int], float] = {}
-        self._states: dict[tuple[int, int], Any] = {}
         self._last_seconds: dict[int, float] = {}
 
     @property
@@ -223,23 +241,35 @@ class Loop:
 
     def _evaluate(self, rows: Sequence[Row], level: Level, executor: Executor) -> None:
         """Measure what is not known yet: split by split, the slowest candidates first."""
-        rows = self._slowest_first(rows)
-        pending: dict[tuple[int, int, int], tuple[Rung, Task]] = {}
+        pending = self._pending(self._slowest_first(rows), level)
+        keys = list(pending)
+        tasks = [task for _, task in pending.values()]
+        contests = self._contests(level)
+        with contextlib.closing(executor.run(tasks)) as outcomes:
+            for position, outcome in outcomes:
+                row, _ = pending[keys[position]]
+                self._take(keys[position], row.rung, outcome)
+                if self._states:
+                    self._drop_loser(row, level, contests)
+        for row in rows:
+            measured = [self.measured.outcomes[key] for key in self._keys(row, level)]
+            self._last_seconds[row.candidate] = sum(o.fit_time + o.score_time for o in measured)
+
+    def _pending(
+        self, rows: Sequence[Row], level: Level
+    ) -> dict[tuple[int, int, int], tuple[Row, Task]]:
+        """Return the tasks of the level, by the keys of their outcomes."""
+        keeps_state = any(self._n_places(rung) for rung in level.rungs)
+        pending: dict[tuple[int, int, int], tuple[Row, Task]] = {}
         for split in self._split_order[: level.n_splits]:
             for row in rows:
                 key = self.measured.key(row, split)
                 if key not in self.measured.outcomes and key not in pending:
                     candidate = self.measured.candidates[row.candidate]
-                    state = self._states.pop((key[0], split), None)
-                    task = Task(candidate, row.rung.n_resources, split, state)
-                    pending[key] = row.rung, task
-        keys = list(pending)
-        with contextlib.closing(executor.run([task for _, task in pending.values()])) as outcomes:
-            for position, outcome in outcomes:
-                self._take(keys[position], pending[keys[position]][0], outcome)
-        for row in rows:
-            measured = [self.measured.outcomes[key] for key in self._keys(row, level)]
-            self._last_seconds[row.candidate] = sum(o.fit_time + o.score_time for o in measured)
+                    state = self._states.lend((key[0], split))
+                    task = Task(candidate, row.rung.n_resources, split, state, keeps_state)
+                    pending[key] = row, task
+        return pending
 
     def _keys(self, row: Row, level: Level) -> list[tuple[int, int, int]]:
         """Return the keys of a row's outcomes, in the order of the splits."""
@@ -258,10 +288,33 @@ class Loop:
     def _take(self, key: tuple[int, int, int], rung: Rung, outcome: Outcome) -> None:
         self._scores[key] = self._score(outcome)
         self.measured.seconds[rung] += outcome.fit_time + outcome.score_time
+        candidate, _, split = key
+        self._states.drop([(candidate, split)])
         if outcome.state is not None:
-            self._states[key[0], key[2]] = outcome.state
+            self._states.keep((candidate, split), outcome.state)
             outcome = replace(outcome, state=None)
         self.measured.outcomes[key] = outcome
+
+    def _contests(self, level: Level) -> dict[int, "_Contest"]:
+        contests: dict[int, _Contest] = {}
+        for rung in level.rungs:
+            contests.setdefault(self._competition(rung), _Contest()).n_places += self._n_places(
+                rung
+            )
+        return contests
+
+    def _drop_loser(self, row: Row, level: Level, contests: dict[int, "_Contest"]) -> None:
+        """Forget who can win no place any more, now that this row's scores may be complete.
+
+        An equal candidate of another bracket may still win one; it is fitted fresh then.
+        """
+        if all(key in self._scores for key in self._keys(row, level)):
+            (score,) = self._mean_scores([row], level)
+            contest = contests[self._competition(row.rung)]
+            loser = contest.enter(rank_key(score, row.candidate))
+            if loser is not None:
+                candidate = self.measured.same_as(loser)
+                self._states.drop((candidate, split) for split in self._split_order)
 
     def _mean_scores(self, rows: Sequence[Row], level: Level) -> list[float]:
         scores = [[self._scores[key] for key in self._keys(row, level)] for row in rows]
@@ -278,13 +331,19 @@ class Loop:
         """Give the places of the next rungs to the best, in their bracket or of all."""
         competitions: dict[int, list[int]] = defaultdict(list)
         for position, row in enumerate(rows):
-            competitions[row.rung.bracket if self._promotion == "bracket" else 0].append(position)
+            competitions[self._competition(row.rung)].append(position)
         for positions in competitions.values():
             positions.sort(key=lambda i: rows[i].candidate)  # Of equal scores the earlier.
             self._compete([rows[i] for i in positions], [scores[i] for i in positions])
         going_on = {n for numbers in self._promoted.values() for n in numbers}
         kept = {self.measured.same_as(number) for number in going_on}
-        self._states = {key: state for key, state in self._states.items() if key[0] in kept}
+        self._states.drop_all_but(
+            (candidate, split) for candidate in kept for split in self._split_order
+        )
+
+    def _competition(self, rung: Rung) -> int:
+        """Return which of a level's competitions the rung's candidates are in."""
+        return rung.bracket if self._promotion == "bracket" else 0
 
     def _compete(self, rows: Sequence[Row], scores: Sequence[float]) -> None:
         rungs = {row.rung for row in rows}
@@ -301,8 +360,10 @@ class Loop:
 
     def _n_places(self, rung: Rung) -> int:
         """Return how many the bracket's next rung takes; 0 after the last."""
-        rungs = self._brackets[rung.repeat, rung.bracket].rungs
-        return rungs[rung.iter + 1].n_candidates if rung.iter + 1 < len(rungs) else 0
+        bracket = self._brackets.get((rung.repeat, rung.bracket))
+        if bracket is None or rung.iter + 1 >= len(bracket.rungs):
+            return 0
+        return bracket.rungs[rung.iter + 1].n_candidates
 
     def _report(
         self,

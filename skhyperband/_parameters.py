@@ -20,7 +20,9 @@ def check_parameters(search: Any) -> None:
             check_count(name, getattr(search, name), words)
     for name, choices in _CHOICES.items():
         if hasattr(search, name):
-            _check_choice(name, getattr(search, name), choices)
+            value = getattr(search, name)
+            if not (name in _CALLABLES and callable(value)):
+                _check_choice(name, value, choices)
     _check_sampler(search.sampler, search.n_candidates)
     check_space(
         search.param_distributions,
@@ -50,7 +52,10 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "promotion": ("bracket", "level"),
     "aggressive_elimination": (True, False),
     "return_train_score": (True, False),
+    "continue_training": ("auto", True, False),
 }
+# Parameters that may be the user's own function instead.
+_CALLABLES = ("continue_training",)
 
 
 def _check_factor(factor: Any) -> None:

@@ -394,17 +394,14 @@ def _bracket_units(bracket: Bracket, continued: bool) -> int:
 
 
 def ranked(scores: Sequence[float]) -> list[int]:
-    """Return the positions from the best score to the worst.
+    """Return the positions from the best score to the worst."""
+    return sorted(range(len(scores)), key=lambda position: rank_key(scores[position], position))
 
-    Of equal scores the earlier goes first, and NaN after everything else.
-    """
 
-    def key(position: int) -> tuple[bool, float, int]:
-        score = scores[position]
-        failed = math.isnan(score)
-        return failed, 0.0 if failed else -score, position
-
-    return sorted(range(len(scores)), key=key)
+def rank_key(score: float, position: int) -> tuple[bool, float, int]:
+    """Return what sorts the best first: of equal scores the earlier, NaN last."""
+    failed = math.isnan(score)
+    return failed, 0.0 if failed else -score, position
 
 
 def assign_places(brackets: Sequence[int], places: Mapping[int, int]) -> list[int]:

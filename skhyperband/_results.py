@@ -154,6 +154,7 @@ class Report:
             for name in ("repeat", "bracket", "iter", "n_resources", "n_splits")
         }
         results["candidate_id"] = np.array([row.candidate for row in self._rows])
+        results["n_resources_trained"] = self._n_trained()
         self._add_summary(results, "fit_time", self._by_split(lambda o: o.fit_time))
         self._add_summary(results, "score_time", self._by_split(lambda o: o.score_time))
         params = [
@@ -172,6 +173,22 @@ class Report:
             if return_train_score:
                 self._add_scores(results, "train", metric)
         return results
+
+    def _n_trained(self) -> np.ndarray:
+        """Return the mean over each row's splits; what another row measured took nothing."""
+        measured_by: dict[tuple[int, int, int], Row] = {}
+        for row in self._measured.rows:
+            for split in self._used_splits(row.rung.n_splits):
+                measured_by.setdefault(self._measured.key(row, split), row)
+        means = []
+        for row, outcomes in zip(self._rows, self._outcomes, strict=True):
+            own = (
+                outcome.n_trained
+                for split, outcome in outcomes.items()
+                if measured_by[self._measured.key(row, split)] is row
+            )
+            means.append(sum(own) / len(outcomes))
+        return np.array(means)
 
     def _add_scores(self, results: Results, part: str, metric: str) -> None:
         scores = self._by_split(

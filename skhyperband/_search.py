@@ -55,6 +55,13 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         of it is used.
     initial_candidates : list of dict, default=None
         Evaluated first, counted in `n_candidates`; ``{}`` is the estimator as given.
+    continue_training : "auto", bool or callable, default="auto"
+        Whether a candidate that goes on trains on from its last rung. ``"auto"``:
+        where the result is that of a fresh fit, bit by bit; True: also where it is
+        only of the same kind; False: never. A callable does it the user's way:
+        ``continue_training(fitted, n_resources, X, y, **fit_params)`` is given the
+        estimator of the last rung, the total it is to have and the rung's training
+        rows (no `y` where there is none), and returns the fitted estimator.
     scoring : str, callable, list, tuple or dict, default=None
         As in `GridSearchCV`.
     rank_by : str, default=None
@@ -84,7 +91,9 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
     cv_results_ : dict of str to ndarray
         A row for each candidate on each rung. Beside scikit-learn's columns:
         `repeat`, `bracket`, `iter` (the rung in its bracket), `candidate_id`,
-        `n_resources`, `n_splits`. `params` includes the resource.
+        `n_resources`, `n_splits`, and `n_resources_trained`: what a split's fit took
+        on average, less than `n_resources` where training went on, so that it times
+        `n_splits`, added up, is what the search cost. `params` includes the resource.
         `rank_test_*` ranks the level first and the score second. Splits that a rung
         did not use are NaN.
     best_estimator_ : estimator
@@ -167,6 +176,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         aggressive_elimination: Any = False,
         sampler: Any = "random",
         initial_candidates: Any = None,
+        continue_training: Any = "auto",
         scoring: Any = None,
         rank_by: Any = None,
         refit: Any = True,
@@ -189,6 +199,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
             min_splits=min_splits,
             sampler=sampler,
             initial_candidates=initial_candidates,
+            continue_training=continue_training,
             scoring=scoring,
             rank_by=rank_by,
             refit=refit,
@@ -273,6 +284,13 @@ class HyperbandSearchCV(HalvingSearch):
     initial_candidates : list of dict, default=None
         Evaluated first, counted in the widest bracket; ``{}`` is the estimator as
         given.
+    continue_training : "auto", bool or callable, default="auto"
+        Whether a candidate that goes on trains on from its last rung. ``"auto"``:
+        where the result is that of a fresh fit, bit by bit; True: also where it is
+        only of the same kind; False: never. A callable does it the user's way:
+        ``continue_training(fitted, n_resources, X, y, **fit_params)`` is given the
+        estimator of the last rung, the total it is to have and the rung's training
+        rows (no `y` where there is none), and returns the fitted estimator.
     scoring : str, callable, list, tuple or dict, default=None
         As in `GridSearchCV`.
     rank_by : str, default=None
@@ -302,7 +320,10 @@ class HyperbandSearchCV(HalvingSearch):
     cv_results_ : dict of str to ndarray
         A row for each candidate on each rung. Beside scikit-learn's columns:
         `repeat`, `bracket` (the paper's s), `iter` (the rung in its bracket),
-        `candidate_id`, `n_resources`, `n_splits`. `params` includes the resource.
+        `candidate_id`, `n_resources`, `n_splits`, and `n_resources_trained`: what a
+        split's fit took on average, less than `n_resources` where training went on, so
+        that it times `n_splits`, added up, is what the search cost. `params` includes
+        the resource.
         `rank_test_*` ranks the level first and the score second. Splits that a rung
         did not use are NaN. With ``promotion="level"`` a candidate may move to
         another bracket's rung.
@@ -394,6 +415,7 @@ class HyperbandSearchCV(HalvingSearch):
         min_splits: Any = None,
         sampler: Any = "random",
         initial_candidates: Any = None,
+        continue_training: Any = "auto",
         scoring: Any = None,
         rank_by: Any = None,
         refit: Any = True,
@@ -416,6 +438,7 @@ class HyperbandSearchCV(HalvingSearch):
             min_splits=min_splits,
             sampler=sampler,
             initial_candidates=initial_candidates,
+            continue_training=continue_training,
             scoring=scoring,
             rank_by=rank_by,
             refit=refit,

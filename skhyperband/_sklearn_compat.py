@@ -21,6 +21,7 @@ __all__ = [
     "cut_metadata",
     "cut_split",
     "fit_context",
+    "histogram_boosting_would_stop",
     "masked_parameters",
     "n_rows",
     "named_scorers",
@@ -55,6 +56,15 @@ def masked_parameters(
 def named_scorers(scorer: Any) -> dict[str, Any] | None:
     """Return the scorers of several metrics by name; None for any other scorer."""
     return scorer._scorers if isinstance(scorer, _MultimetricScorer) else None
+
+
+def histogram_boosting_would_stop(fitted: Any) -> bool:
+    """Apply a HistGradientBoosting's own rule of early stopping to what it has scored."""
+    if not fitted.do_early_stopping_:
+        return False
+    watches_validation = len(fitted.validation_score_) > 0
+    scores = fitted.validation_score_ if watches_validation else fitted.train_score_
+    return fitted._should_stop(scores)
 
 
 def uses_groups(cv: Any) -> bool:

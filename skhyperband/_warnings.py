@@ -25,6 +25,11 @@ class Source:
 Caught = dict[Source, str]
 
 
+# scikit-learn's word of caution for a warm start with other data than before; a search
+# trains on with the same.
+_NEEDLESS: Filter = ("ignore", re.compile("class_weight presets"), UserWarning, None, 0)
+
+
 def every_time(filters: Sequence[Filter]) -> list[Filter]:
     """Return the filters with what they show once shown every time.
 
@@ -33,7 +38,7 @@ def every_time(filters: Sequence[Filter]) -> list[Filter]:
     """
     once = {"default", "module", "once"}
     shown = [("always" if f[0] in once else f[0], *f[1:]) for f in filters]
-    return [*shown, ("always", None, Warning, None, 0)]
+    return [_NEEDLESS, *shown, ("always", None, Warning, None, 0)]
 
 
 # loky restarts a worker that has grown, as it does by X and what is cut from it.

@@ -12,7 +12,9 @@ MODULES = {path.stem: ast.parse(path.read_text()) for path in sorted(PACKAGE.glo
 # Lowest first: a module imports only from those above it in this list.
 LAYERS = [
     {"_plan", "_warnings", "_cutting", "_pickling"},
-    {"_sklearn_compat", "_samplers", "_resources"},
+    {"_sklearn_compat", "_samplers", "_resources", "_states"},
+    {"_kinds"},
+    {"_continuation"},
     {"_evaluation"},
     {"_execution"},
     {"_loop"},
@@ -115,6 +117,7 @@ def test_workers_import_nothing_that_runs_the_search(upper):
 
 
 OPTIONAL = {"pandas", "polars", "matplotlib", "rich", "optuna", "dask", "distributed", "ray"}
+OPTIONAL |= {"xgboost", "lightgbm", "catboost", "skorch", "torch"}
 
 
 @each_module

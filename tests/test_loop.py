@@ -1,6 +1,7 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -10,11 +11,17 @@ from hypothesis import strategies as st
 from skhyperband._evaluation import Failure, Outcome
 from skhyperband._loop import Loop
 from skhyperband._plan import Plan, exact_factor, hyperband, resource_ladder, successive_halving
+from skhyperband._states import State, StateStore
 
 few_examples = settings(deadline=None, max_examples=50)
 both_promotions = pytest.mark.parametrize("promotion", ["bracket", "level"])
 
 # --- fakes -------------------------------------------------------------------------
+
+
+def opened(state):
+    """Return what was handed on."""
+    return None if state is None else state.read().open()
 
 
 def scrambled(x, n_resources, split):
@@ -45,7 +52,7 @@ class Executor:
         return list(itertools.chain.from_iterable(self.batches))
 
     def run(self, tasks):
-        self.batches.append(list(tasks))
+        self.batches.append([replace(task, state=opened(task.state)) for task in tasks])
         for position in self._order(range(len(tasks))):
             yield position, self._outcome(tasks[position])
 
@@ -53,7 +60,9 @@ class Executor:
         score = self._score(task.candidate["x"], task.n_resources, task.split)
         failure = Failure("fit", "ValueError: no") if math.isnan(score) else None
         seconds = self._seconds(task)
-        return Outcome(score, None, seconds, 0.0, failure, state=self._state(task))
+        handed_on = self._state(task) if task.keeps_state else None
+        state = None if handed_on is None else State(handed_on, task.n_resources, 0)
+        return Outcome(score, None, seconds, 0.0, failure, state=state)
 
 
 class Sampler:
@@ -94,6 +103,7 @@ def loop_of(plan, *, promotion="bracket", sampler=None, **options):
         sampler=sampler or Sampler(),
         initial_candidates=options.pop("initial", []),
         score=lambda outcome: outcome.test_scores,
+        states=options.pop("states", None) or StateStore(),
         **options,
     )
 
@@ -410,6 +420,7 @@ def test_what_the_score_raises_ends_the_search():
         initial_candidates=[],
         split_order=[0],
         score=refuse,
+        states=StateStore(),
     )
 
     with pytest.raises(ZeroDivisionError):
@@ -514,6 +525,56 @@ def test_those_who_drop_out_leave_no_state():
     states = {t.candidate["x"]: t.state for t in executor.batches[1]}
     assert states[8] == (8, 1, 0)
     assert {states[x] for x in range(5)} == {None}
+
+
+def test_nothing_is_handed_on_from_the_top():
+    """Only where there is a next rung is a state asked for."""
+    executor = Executor()
+    run(hyperband_plan(9), executor)
+
+    assert {(task.n_resources, task.keeps_state) for task in executor.tasks} == {
+        (1, True),
+        (3, True),
+        (9, False),
+    }
+
+
+@both_promotions
+def test_losers_leave_no_state_while_the_level_still_runs(promotion):
+    """With one split, no more states are kept at any time than there are places."""
+    states = StateStore()
+    kept = []
+
+    class Counting(Executor):
+        def run(self, tasks):
+            for item in super().run(tasks):
+                yield item
+                kept.append(len(states))
+
+    plan = hyperband_plan(27)
+    run(plan, Counting(state=handed_on), promotion=promotion, states=states)
+
+    # What was promoted to this level and has not run yet, and what has won so far.
+    assert max(kept) <= 9 + 4 + 2 + 9
+    assert len(states) == 0
+
+
+@both_promotions
+@given(seed=st.integers(0, 2**32 - 1), n_splits=st.integers(1, 3))
+@few_examples
+def test_all_who_go_on_have_their_state(promotion, seed, n_splits):
+    """Whatever the order of arrival, a state is dropped too early for no one."""
+
+    def shuffled(positions):
+        return sorted(positions, key=lambda i: hash((seed, i)))
+
+    executor = Executor(state=handed_on, order=shuffled)
+    run(hyperband_plan(27, n_splits=n_splits), executor, promotion=promotion)
+
+    measured = {(task.candidate["x"], task.n_resources) for task in executor.tasks}
+    for task in executor.tasks:
+        below = task.candidate["x"], task.n_resources // 3
+        assert (task.state is not None) == (below in measured)
 
 
 def test_outcomes_are_kept_without_their_state():

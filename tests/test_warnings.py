@@ -244,7 +244,7 @@ def test_what_is_shown_once_is_shown_every_time(action, shown):
 
     filters = every_time([(action, text, UserWarning, None, 3)])
 
-    assert filters[0] == (shown, text, UserWarning, None, 3)
+    assert (shown, text, UserWarning, None, 3) in filters
 
 
 def test_what_no_filter_names_is_shown():
@@ -253,7 +253,7 @@ def test_what_no_filter_names_is_shown():
         [("ignore", None, UserWarning, None, 0), ("error", None, Warning, None, 0)]
     )
 
-    assert [f[0] for f in filters] == ["ignore", "error", "always"]
+    assert [f[0] for f in filters[-3:]] == ["ignore", "error", "always"]
     assert filters[-1][2] is Warning
 
 

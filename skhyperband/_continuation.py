@@ -1,0 +1,212 @@
+"""Decides whether a candidate trains on where its last rung stopped, or anew."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sklearn
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.metadata_routing import process_routing
+
+from skhyperband._kinds import KINDS, TRANSFORMERS, Kind, More, is_same, learn_new_samples
+from skhyperband._resources import N_SAMPLES
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a certain estimator trains on.
+
+    Attributes
+    ----------
+    train_on : callable
+        ``train_on(fitted, more)`` gives the estimator with the total; None where only
+        a fresh fit will do.
+    has_stopped : callable
+        ``has_stopped(fitted, more)``: it ended by itself, and would again.
+    takes_new_samples : bool
+        Whether it is given only the samples that the last rung had not.
+    is_users : bool
+        Whether the user wrote it: then what it raises is a failure of the candidate.
+    """
+
+    train_on: Callable[[Any, More], Any]
+    has_stopped: Callable[[Any, More], bool] = lambda fitted, more: False
+    takes_new_samples: bool = False
+    is_users: bool = False
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What the user said about training on, for one resource.
+
+    Attributes
+    ----------
+    mode : "auto", bool or callable
+        "auto": where the result is that of a fresh fit; True: also where it is only
+        of its kind.
+    resource : str
+    """
+
+    mode: Any = False
+    resource: str = N_SAMPLES
+
+    def way(self, estimator: Any, fit_params: Mapping[str, Any]) -> Way | None:
+        """Return how it trains on; None where it is to be fitted fresh."""
+        if callable(self.mode):
+            return Way(functools.partial(_ask_user, self.mode), is_users=True)
+        if not self.mode:
+            return None
+        if self.resource == N_SAMPLES:
+            can = self.mode != "auto" and hasattr(estimator, "partial_fit")
+            return Way(learn_new_samples, takes_new_samples=True) if can else None
+        if type(estimator) is Pipeline:
+            return self._way_of_last_step(estimator, fit_params)
+        return self._way_of_kind(estimator, self.resource, fit_params)
+
+    def _way_of_kind(
+        self, estimator: Any, resource: str, fit_params: Mapping[str, Any]
+    ) -> Way | None:
+        auto = self.mode == "auto"
+        class_: Any = type(estimator)
+        kind = _kind_of(class_, subclasses=not auto)
+        if kind is None or resource not in kind.resources:
+            return None
+        params = estimator.get_params(deep=False)
+        if not kind.possible(params):
+            return None
+        if auto and not (fit_params.keys() <= set(kind.fit_params) and _is_safe(kind, estimator)):
+            return None
+        return Way(kind.train_on, kind.has_stopped)
+
+    def _way_of_last_step(self, pipeline: Pipeline, fit_params: Mapping[str, Any]) -> Way | None:
+        name, last = pipeline.steps[-1]
+        step, _, resource = self.resource.partition("__")
+        earlier = [transformer for _, transformer in pipeline.steps[:-1]]
+        if step != name or not all(map(transforms_alike, earlier)):
+            return None
+        its_params = _fit_params_of_last_step(pipeline, fit_params)
+        if its_params is None:
+            return None
+        way = self._way_of_kind(last, resource, its_params)
+        if way is None:
+            return None
+        return Way(
+            functools.partial(_train_last_step, way.train_on),
+            functools.partial(_last_step_has_stopped, way.has_stopped),
+        )
+
+
+# --- kinds -------------------------------------------------------------------------
+
+
+def _name(class_: type) -> str:
+    return f"{class_.__module__.partition('.')[0]}.{class_.__name__}"
+
+
+_KIND_OF = {name: kind for kind in KINDS for name in kind.estimators}
+
+
+@functools.lru_cache
+def _kind_of(class_: Any, *, subclasses: bool) -> Kind | None:
+    """Return the kind of a class; a subclass may do what it likes."""
+    classes = class_.__mro__ if subclasses else (class_,)
+    return next((_KIND_OF[_name(c)] for c in classes if _name(c) in _KIND_OF), None)
+
+
+@functools.lru_cache
+def _defaults(class_: Any) -> Mapping[str, Any]:
+    return class_().get_params(deep=False)
+
+
+def _is_safe(kind: Kind, estimator: Any) -> bool:
+    """Return whether its parameters are such that training on equals a fresh fit."""
+    if kind.safe is None:
+        return False
+    class_: Any = type(estimator)
+    defaults = _defaults(class_)
+    for name, value in estimator.get_params(deep=False).items():
+        if name in kind.resources or (name in defaults and is_same(value, defaults[name])):
+            continue
+        if name not in kind.safe or not kind.safe[name](value):
+            return False
+    return True
+
+
+# --- pipelines ---------------------------------------------------------------------
+
+
+def transforms_alike(transformer: Any) -> bool:
+    """Return whether its `fit_transform` gives, each time, what its `transform` gives."""
+    if transformer is None or isinstance(transformer, str):  # "passthrough", "drop"
+        return True
+    if type(transformer) is ColumnTransformer:
+        parts = [part for _, part, _ in transformer.transformers]
+        return all(map(transforms_alike, [*parts, transformer.remainder]))
+    if type(transformer) is FeatureUnion:
+        return all(transforms_alike(part) for _, part in transformer.transformer_list)
+    if type(transformer) is Pipeline:
+        return all(transforms_alike(step) for _, step in transformer.steps)
+    if type(transformer) is FunctionTransformer:
+        return transformer.func is None or isinstance(transformer.func, np.ufunc)
+    return _name(type(transformer)) in TRANSFORMERS
+
+
+def _fit_params_of_last_step(
+    pipeline: Pipeline, fit_params: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return what the last step's `fit` is given; None where a `transform` is given some."""
+    names = [name for name, _ in pipeline.steps]
+    if pipeline.transform_input is not None:
+        return None
+    if not sklearn.get_config()["enable_metadata_routing"]:
+        prefix = f"{names[-1]}__"
+        return {k.removeprefix(prefix): v for k, v in fit_params.items() if k.startswith(prefix)}
+    if not fit_params:
+        return {}
+    routed = process_routing(pipeline, "fit", **fit_params)
+    if any(routed.get(name, {}).get("transform") for name in names[:-1]):
+        return None
+    return routed[names[-1]].fit
+
+
+def _train_last_step(
+    train_on: Callable[[Any, More], Any], fitted: Pipeline, more: More
+) -> Pipeline | None:
+    name, last = fitted.steps[-1]
+    X, *y = more.data
+    if len(fitted.steps) > 1:
+        X = fitted[:-1].transform(X)
+    trained = train_on(last, replace(_of_last_step(fitted, more), data=(X, *y)))
+    if trained is None:
+        return None
+    fitted.steps[-1] = (name, trained)
+    return fitted
+
+
+def _last_step_has_stopped(
+    has_stopped: Callable[[Any, More], bool], fitted: Pipeline, more: More
+) -> bool:
+    return has_stopped(fitted.steps[-1][1], _of_last_step(fitted, more))
+
+
+def _of_last_step(pipeline: Pipeline, more: More) -> More:
+    resource = more.resource.removeprefix(f"{pipeline.steps[-1][0]}__")
+    fit_params = _fit_params_of_last_step(pipeline, more.fit_params) or {}
+    return replace(more, resource=resource, fit_params=fit_params)
+
+
+# --- the user's own ----------------------------------------------------------------
+
+
+def _ask_user(train_on: Callable[..., Any], fitted: Any, more: More) -> Any:
+    trained = train_on(fitted, more.total, *more.data, **more.fit_params)
+    if not hasattr(trained, "fit"):
+        raise TypeError(
+            f"continue_training={train_on!r} returned {trained!r}; it must return the "
+            "fitted estimator."
+        )
+    return trained

@@ -1,0 +1,362 @@
+"""Decides which kinds of estimators can train on, how, and where that equals a fresh fit.
+
+Every entry of `KINDS` has a row in tests/test_continuation.py, which holds what is
+said here against fresh fits.
+"""
+
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhyperband._sklearn_compat import histogram_boosting_would_stop, n_rows
+
+
+@dataclass(frozen=True)
+class More:
+    """What a fitted estimator is to train on with.
+
+    Attributes
+    ----------
+    resource : str
+        The parameter that counts.
+    before, total : int
+        How much it was trained with, and how much it is to be.
+    last_added : int
+        How much of `before` the last fit was asked for.
+    data : tuple
+        X, and y where there is one.
+    fit_params : dict
+        What else `fit` is given.
+    """
+
+    resource: str
+    before: int
+    total: int
+    last_added: int
+    data: tuple[Any, ...]
+    fit_params: Mapping[str, Any]
+
+    @property
+    def added(self) -> int:
+        """How much there is still to do."""
+        return self.total - self.before
+
+
+Parameters = Mapping[str, Any]
+Test = Callable[[Any], bool]
+
+
+def _always(params: Parameters) -> bool:
+    return True
+
+
+def _never(fitted: Any, more: More) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of estimator that can train on.
+
+    Attributes
+    ----------
+    estimators : tuple of str
+        ``package.Class``.
+    resources : tuple of str
+        The names of the parameter that counts.
+    train_on : callable
+        ``train_on(fitted, more)`` gives the estimator with the total; None where only
+        a fresh fit will do.
+    safe : mapping of str to callable, or None
+        The parameters under which the result was seen to be that of a fresh fit, each
+        with a test of its value; defaults are safe without. None: it is another.
+    possible : callable
+        Whether an estimator with such parameters can train on at all.
+    has_stopped : callable
+        ``has_stopped(fitted, more)``: it ended by itself, and would again.
+    fit_params : tuple of str
+        Those that are safe.
+    """
+
+    estimators: tuple[str, ...]
+    resources: tuple[str, ...]
+    train_on: Callable[[Any, More], Any]
+    safe: Mapping[str, Test] | None = None
+    possible: Callable[[Parameters], bool] = _always
+    has_stopped: Callable[[Any, More], bool] = _never
+    fit_params: tuple[str, ...] = ("sample_weight",)
+
+
+# --- how ---------------------------------------------------------------------------
+
+
+def _warm_start_to_total(fitted: Any, more: More) -> Any:
+    """Train on as scikit-learn's ensembles do: they are told the total."""
+    own = fitted.get_params(deep=False)["warm_start"]
+    fitted.set_params(warm_start=True, **{more.resource: more.total})
+    fitted.fit(*more.data, **more.fit_params)
+    return fitted.set_params(warm_start=own)
+
+
+def _warm_start_with_rest(fitted: Any, more: More) -> Any:
+    """Let a solver start where it was, with the iterations that are left."""
+    own = fitted.get_params(deep=False)["warm_start"]
+    fitted.set_params(warm_start=True, **{more.resource: more.added})
+    fitted.fit(*more.data, **more.fit_params)
+    return fitted.set_params(warm_start=own, **{more.resource: more.total})
+
+
+def _gradient_boosting(fitted: Any, more: More) -> Any:
+    """Train on, unless it watches its losses: each fit forgets those before it."""
+    return None if fitted.n_iter_no_change is not None else _warm_start_to_total(fitted, more)
+
+
+def _epochs(fitted: Any, more: More) -> Any:
+    """Call `partial_fit` once an epoch."""
+    for _ in range(more.added):
+        fitted.partial_fit(*more.data, **more.fit_params)
+    return fitted.set_params(**{more.resource: more.total})
+
+
+def _skorch(fitted: Any, more: More) -> Any:
+    fitted.partial_fit(*more.data, epochs=more.added, **more.fit_params)
+    return fitted.set_params(**{more.resource: more.total})
+
+
+def _xgboost(fitted: Any, more: More) -> Any:
+    booster = fitted.get_booster()
+    fitted.set_params(**{more.resource: more.added})
+    fitted.fit(*more.data, xgb_model=booster, **more.fit_params)
+    return fitted.set_params(**{more.resource: more.total})
+
+
+def _lightgbm(fitted: Any, more: More) -> Any:
+    booster = fitted.booster_
+    fitted.set_params(**{more.resource: more.added})
+    fitted.fit(*more.data, init_model=booster, **more.fit_params)
+    return fitted.set_params(**{more.resource: more.total})
+
+
+def learn_new_samples(fitted: Any, more: More) -> Any:
+    """Learn from the samples that the last rung had not; `more.data` has only those."""
+    if n_rows(more.data[0]) > 0:
+        fitted.partial_fit(*more.data, **more.fit_params)
+    return fitted
+
+
+# --- which ended by themselves -----------------------------------------------------
+
+
+def _has_fewer(attribute: str) -> Callable[[Any, More], bool]:
+    """Return a test of whether all fits together ended with less than they were allowed."""
+
+    def stopped(fitted: Any, more: More) -> bool:
+        return bool(getattr(fitted, attribute) < more.before)
+
+    return stopped
+
+
+def _converged(fitted: Any, more: More) -> bool:
+    return bool(np.max(fitted.n_iter_) < more.last_added)
+
+
+def _sgd_stopped(fitted: Any, more: More) -> bool:
+    # Its n_iter_ is of the last call only; t_ counts the samples seen, from 1.
+    return bool((fitted.t_ - 1) / n_rows(more.data[0]) < more.before - 0.5)
+
+
+def _histogram_boosting_stopped(fitted: Any, more: More) -> bool:
+    # One that would have stopped exactly where its rung ended counts as stopped.
+    return fitted.n_iter_ < more.before or histogram_boosting_would_stop(fitted)
+
+
+def _skorch_stopped(fitted: Any, more: More) -> bool:
+    return len(fitted.history) < more.before
+
+
+# --- when that equals a fresh fit --------------------------------------------------
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _reproducible(value: Any) -> bool:
+    """Whether a random state begins anew with each fit: an instance goes on."""
+    return value is None or isinstance(value, numbers.Integral)
+
+
+def _one_of(*values: Any) -> Test:
+    return lambda value: any(is_same(value, known) for known in values)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two values of a parameter are; arrays only where they are one."""
+    if one is other:
+        return True
+    if not isinstance(one, (str, numbers.Number)) or not isinstance(other, type(one)):
+        return False
+    return one == other or (one != one and other != other)  # NaN
+
+
+def _known(names: str, **tests: Test) -> dict[str, Test]:
+    """Return what is safe: these names with any value, those as they are tested."""
+    return {**dict.fromkeys(names.split(), _anything), **tests}
+
+
+_TREE = """max_depth min_samples_split min_samples_leaf min_weight_fraction_leaf max_features
+    max_leaf_nodes min_impurity_decrease ccp_alpha verbose warm_start"""
+
+
+def _both(package: str, name: str) -> tuple[str, str]:
+    return f"{package}.{name}Classifier", f"{package}.{name}Regressor"
+
+
+KINDS = (
+    Kind(
+        (*_both("sklearn", "RandomForest"), *_both("sklearn", "ExtraTrees")),
+        ("n_estimators",),
+        _warm_start_to_total,
+        safe=_known(
+            f"{_TREE} bootstrap oob_score n_jobs class_weight max_samples monotonic_cst criterion",
+            random_state=_reproducible,
+        ),
+    ),
+    Kind(
+        _both("sklearn", "Bagging"),
+        ("n_estimators",),
+        _warm_start_to_total,
+        safe=_known(
+            """estimator max_samples max_features bootstrap bootstrap_features n_jobs verbose
+            warm_start""",
+            random_state=_reproducible,
+        ),
+        possible=lambda params: not params["oob_score"],  # It refuses warm_start then.
+    ),
+    Kind(
+        _both("sklearn", "GradientBoosting"),
+        ("n_estimators",),
+        _gradient_boosting,
+        safe=_known(
+            f"""{_TREE} loss learning_rate subsample criterion init alpha validation_fraction
+            n_iter_no_change tol""",
+            random_state=_reproducible,
+        ),
+        has_stopped=_has_fewer("n_estimators_"),
+    ),
+    Kind(
+        _both("sklearn", "HistGradientBoosting"),
+        ("max_iter",),
+        _warm_start_to_total,
+        safe=_known(
+            """loss quantile learning_rate max_leaf_nodes max_depth min_samples_leaf
+            l2_regularization max_features max_bins categorical_features monotonic_cst
+            interaction_cst warm_start early_stopping scoring validation_fraction
+            n_iter_no_change tol verbose class_weight""",
+            random_state=_reproducible,
+        ),
+        has_stopped=_histogram_boosting_stopped,
+    ),
+    Kind(
+        ("xgboost.XGBClassifier", "xgboost.XGBRegressor"),
+        ("n_estimators",),
+        _xgboost,
+        safe=_known(
+            """max_depth max_leaves grow_policy learning_rate gamma min_child_weight reg_alpha
+            reg_lambda n_jobs verbosity""",
+            booster=_one_of(None, "gbtree"),
+            subsample=_one_of(None, 1, 1.0),
+            random_state=_reproducible,
+        ),
+    ),
+    Kind(
+        ("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"),
+        ("n_estimators",),
+        _lightgbm,
+        safe=_known(
+            """num_leaves max_depth learning_rate min_split_gain min_child_weight
+            min_child_samples reg_alpha reg_lambda n_jobs verbose verbosity""",
+            random_state=_reproducible,
+        ),
+    ),
+    Kind(
+        ("sklearn.MLPClassifier", "sklearn.MLPRegressor"),
+        ("max_iter",),
+        _epochs,
+        possible=lambda params: params["solver"] != "lbfgs" and not params["early_stopping"],
+        has_stopped=_has_fewer("n_iter_"),
+    ),
+    Kind(
+        ("sklearn.SGDClassifier", "sklearn.SGDRegressor", "sklearn.Perceptron"),
+        ("max_iter",),
+        _epochs,
+        possible=lambda params: (
+            not params["early_stopping"] and params.get("class_weight") != "balanced"
+        ),
+        has_stopped=_sgd_stopped,
+    ),
+    Kind(
+        (
+            "sklearn.LogisticRegression",
+            "sklearn.ElasticNet",
+            "sklearn.Lasso",
+            "sklearn.MultiTaskElasticNet",
+            "sklearn.MultiTaskLasso",
+            "sklearn.HuberRegressor",
+            "sklearn.PoissonRegressor",
+            "sklearn.GammaRegressor",
+            "sklearn.TweedieRegressor",
+        ),
+        ("max_iter",),
+        _warm_start_with_rest,
+        possible=lambda params: params.get("solver") != "liblinear",  # It starts anew.
+        has_stopped=_converged,
+    ),
+    Kind(
+        (
+            "skorch.NeuralNetClassifier",
+            "skorch.NeuralNetBinaryClassifier",
+            "skorch.NeuralNetRegressor",
+            "skorch.NeuralNet",
+        ),
+        ("max_epochs",),
+        _skorch,
+        has_stopped=_skorch_stopped,
+    ),
+)
+
+
+# --- transformers before the last step of a pipeline ----------------------------------
+
+# Deterministic ones whose `fit_transform` gives what `transform` gives. PCA's differs by
+# rounding, TargetEncoder's on purpose.
+TRANSFORMERS = frozenset(
+    {
+        "sklearn.Binarizer",
+        "sklearn.CountVectorizer",
+        "sklearn.HashingVectorizer",
+        "sklearn.KBinsDiscretizer",
+        "sklearn.KNNImputer",
+        "sklearn.MaxAbsScaler",
+        "sklearn.MinMaxScaler",
+        "sklearn.MissingIndicator",
+        "sklearn.Normalizer",
+        "sklearn.OneHotEncoder",
+        "sklearn.OrdinalEncoder",
+        "sklearn.PolynomialFeatures",
+        "sklearn.PowerTransformer",
+        "sklearn.QuantileTransformer",
+        "sklearn.RobustScaler",
+        "sklearn.SelectKBest",
+        "sklearn.SelectPercentile",
+        "sklearn.SimpleImputer",
+        "sklearn.SplineTransformer",
+        "sklearn.StandardScaler",
+        "sklearn.TfidfTransformer",
+        "sklearn.TfidfVectorizer",
+        "sklearn.VarianceThreshold",
+    }
+)

@@ -124,11 +124,12 @@ def _defaults(class_: Any) -> Mapping[str, Any]:
 
 def _is_safe(kind: Kind, estimator: Any) -> bool:
     """Return whether its parameters are such that training on equals a fresh fit."""
-    if kind.safe is None:
+    params = estimator.get_params(deep=False)
+    if kind.safe is None or not kind.also(params):
         return False
     class_: Any = type(estimator)
     defaults = _defaults(class_)
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in params.items():
         if name in kind.resources or (name in defaults and is_same(value, defaults[name])):
             continue
         if name not in kind.safe or not kind.safe[name](value):

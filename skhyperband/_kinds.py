@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from skhyperband._sklearn_compat import histogram_boosting_would_stop, n_rows
 
@@ -73,6 +74,8 @@ class Kind:
     safe : mapping of str to callable, or None
         The parameters under which the result was seen to be that of a fresh fit, each
         with a test of its value; defaults are safe without. None: it is another.
+    also : callable
+        What else the parameters must fulfil for that.
     possible : callable
         Whether an estimator with such parameters can train on at all.
     has_stopped : callable
@@ -85,6 +88,7 @@ class Kind:
     resources: tuple[str, ...]
     train_on: Callable[[Any, More], Any]
     safe: Mapping[str, Test] | None = None
+    also: Callable[[Parameters], bool] = _always
     possible: Callable[[Parameters], bool] = _always
     has_stopped: Callable[[Any, More], bool] = _never
     fit_params: tuple[str, ...] = ("sample_weight",)
@@ -127,10 +131,11 @@ def _skorch(fitted: Any, more: More) -> Any:
 
 
 def _xgboost(fitted: Any, more: More) -> Any:
-    booster = fitted.get_booster()
-    fitted.set_params(**{more.resource: more.added})
-    fitted.fit(*more.data, xgb_model=booster, **more.fit_params)
-    return fitted.set_params(**{more.resource: more.total})
+    # Not by set_params: it passes all parameters on to the booster, which refuses some.
+    fitted.n_estimators = more.added
+    fitted.fit(*more.data, xgb_model=fitted.get_booster(), **more.fit_params)
+    fitted.n_estimators = more.total
+    return fitted
 
 
 def _lightgbm(fitted: Any, more: More) -> Any:
@@ -138,6 +143,15 @@ def _lightgbm(fitted: Any, more: More) -> Any:
     fitted.set_params(**{more.resource: more.added})
     fitted.fit(*more.data, init_model=booster, **more.fit_params)
     return fitted.set_params(**{more.resource: more.total})
+
+
+def _catboost(fitted: Any, more: More) -> Any:
+    """Train a copy on: CatBoost changes no parameter of what is fitted.
+
+    So the result's `iterations` stay those that came last.
+    """
+    longer = clone(fitted).set_params(**{more.resource: more.added})
+    return longer.fit(*more.data, init_model=fitted, **more.fit_params)
 
 
 def learn_new_samples(fitted: Any, more: More) -> Any:
@@ -197,7 +211,9 @@ def is_same(one: Any, other: Any) -> bool:
     """Return whether two values of a parameter are; arrays only where they are one."""
     if one is other:
         return True
-    if not isinstance(one, (str, numbers.Number)) or not isinstance(other, type(one)):
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    if not (isinstance(one, numbers.Number) and isinstance(other, numbers.Number)):
         return False
     return one == other or (one != one and other != other)  # NaN
 
@@ -209,6 +225,39 @@ def _known(names: str, **tests: Test) -> dict[str, Test]:
 
 _TREE = """max_depth min_samples_split min_samples_leaf min_weight_fraction_leaf max_features
     max_leaf_nodes min_impurity_decrease ccp_alpha verbose warm_start"""
+
+
+def _catboost_is_exact(params: Parameters) -> bool:
+    """Return whether nothing depends on what CatBoost forgets when it is pickled.
+
+    That is its random state. Two losses start from a mean that rounds differently.
+    """
+    loss = params.get("loss_function")
+    return (
+        params.get("bootstrap_type") == "No"
+        and is_same(params.get("random_strength"), 0)
+        and params.get("boosting_type") == "Plain"
+        and (
+            loss in ("MultiClass", "MultiClassOneVsAll", "MAE")
+            or (loss == "RMSE" and params.get("boost_from_average") is False)
+        )
+    )
+
+
+_ROUNDS = frozenset(
+    [
+        "num_iteration",
+        "n_iter",
+        "num_iterations",
+        "num_tree",
+        "num_trees",
+        "num_round",
+        "num_rounds",
+        "nrounds",
+        "num_boost_round",
+        "max_iter",
+    ]
+)
 
 
 def _both(package: str, name: str) -> tuple[str, str]:
@@ -265,22 +314,73 @@ KINDS = (
         ("n_estimators",),
         _xgboost,
         safe=_known(
-            """max_depth max_leaves grow_policy learning_rate gamma min_child_weight reg_alpha
-            reg_lambda n_jobs verbosity""",
+            """max_depth max_leaves max_bin grow_policy learning_rate gamma min_child_weight
+            max_delta_step reg_alpha reg_lambda scale_pos_weight base_score tree_method
+            num_parallel_tree multi_strategy importance_type missing n_jobs verbosity
+            monotone_constraints interaction_constraints enable_categorical
+            max_cat_to_onehot max_cat_threshold""",
             booster=_one_of(None, "gbtree"),
-            subsample=_one_of(None, 1, 1.0),
+            device=_one_of(None, "cpu"),
+            objective=_one_of(
+                *("binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson"),
+                *("multi:softmax", "multi:softprob", "reg:absoluteerror", "reg:gamma"),
+                *("reg:logistic", "reg:pseudohubererror", "reg:quantileerror"),
+                *("reg:squarederror", "reg:squaredlogerror", "reg:tweedie"),
+            ),
+            sampling_method=_one_of(None, "uniform"),
             random_state=_reproducible,
+            **dict.fromkeys(
+                ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"),
+                _one_of(None, 1),
+            ),
         ),
+        possible=lambda params: params.get("early_stopping_rounds") is None,
     ),
     Kind(
         ("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"),
         ("n_estimators",),
         _lightgbm,
         safe=_known(
-            """num_leaves max_depth learning_rate min_split_gain min_child_weight
-            min_child_samples reg_alpha reg_lambda n_jobs verbose verbosity""",
+            """num_leaves max_leaves max_depth learning_rate subsample_for_bin class_weight
+            min_split_gain min_child_weight min_child_samples reg_alpha reg_lambda lambda_l1
+            lambda_l2 min_gain_to_split min_data_in_leaf min_sum_hessian_in_leaf max_bin
+            min_data_in_bin path_smooth max_delta_step monotone_constraints
+            monotone_constraints_method monotone_penalty interaction_constraints
+            scale_pos_weight is_unbalance boost_from_average deterministic force_col_wise
+            force_row_wise zero_as_missing use_missing enable_bundle importance_type
+            max_cat_to_onehot max_cat_threshold cat_smooth cat_l2 min_data_per_group n_jobs
+            verbose verbosity""",
+            boosting_type=_one_of("gbdt"),
+            subsample=_anything,  # Nothing is drawn while subsample_freq is 0.
+            subsample_freq=_one_of(0),
+            colsample_bytree=_one_of(1),
+            objective=_one_of(
+                *("binary", "cross_entropy", "fair", "gamma", "huber", "multiclass"),
+                *("multiclassova", "poisson", "quantile", "regression", "regression_l1"),
+                *("mae", "tweedie"),
+            ),
             random_state=_reproducible,
         ),
+        # Another name for the resource among the parameters would count in its place.
+        possible=lambda params: params["boosting_type"] != "rf" and not params.keys() & _ROUNDS,
+        has_stopped=_has_fewer("n_estimators_"),
+    ),
+    Kind(
+        ("catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),
+        ("iterations", "n_estimators", "num_boost_round", "num_trees"),
+        _catboost,
+        safe=_known(
+            """learning_rate depth max_depth l2_leaf_reg reg_lambda border_count max_bin
+            nan_mode score_function leaf_estimation_method leaf_estimation_iterations
+            grow_policy max_leaves min_data_in_leaf auto_class_weights bootstrap_type
+            random_strength boosting_type boost_from_average loss_function verbose silent
+            logging_level allow_writing_files thread_count""",
+            random_seed=_reproducible,
+            random_state=_reproducible,
+        ),
+        also=_catboost_is_exact,
+        # Without a learning rate it takes one that depends on the iterations.
+        possible=lambda params: params.get("learning_rate") is not None,
     ),
     Kind(
         ("sklearn.MLPClassifier", "sklearn.MLPRegressor"),

@@ -79,6 +79,13 @@ def run(title, search, X_train, X_test, y_train, y_test):
     print("rung below it on who is good, and is nan for fewer than five candidates:\n")
     print(search.rungs_)
 
+    trained = (search.cv_results_["n_resources_trained"] * search.n_splits_).sum()
+    print(
+        "\nThe fits took as much as "
+        f"{trained / search.max_resources_:.1f} full ones; without training on from rung to "
+        f"rung they would have taken {search.plan_.cost():.1f}."
+    )
+
     print("\nThe best candidate, with the resource that it was measured with:\n")
     for name, value in search.best_params_.items():
         print(f"  {name} = {value:.4g}")

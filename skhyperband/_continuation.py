@@ -78,7 +78,9 @@ class Continuation:
         params = estimator.get_params(deep=False)
         if not kind.possible(params):
             return None
-        if auto and not (fit_params.keys() <= set(kind.fit_params) and _is_safe(kind, estimator)):
+        if auto and not (
+            fit_params.keys() <= set(kind.fit_params) and _is_safe(kind, class_, params)
+        ):
             return None
         return Way(kind.train_on, kind.has_stopped)
 
@@ -103,8 +105,12 @@ class Continuation:
 # --- kinds -------------------------------------------------------------------------
 
 
+def _package(class_: type) -> str:
+    return class_.__module__.partition(".")[0]
+
+
 def _name(class_: type) -> str:
-    return f"{class_.__module__.partition('.')[0]}.{class_.__name__}"
+    return f"{_package(class_)}.{class_.__name__}"
 
 
 _KIND_OF = {name: kind for kind in KINDS for name in kind.estimators}
@@ -112,9 +118,15 @@ _KIND_OF = {name: kind for kind in KINDS for name in kind.estimators}
 
 @functools.lru_cache
 def _kind_of(class_: Any, *, subclasses: bool) -> Kind | None:
-    """Return the kind of a class; a subclass may do what it likes."""
+    """Return the kind of a class, or of the one that a user's class is made from.
+
+    One library's subclass of its own is another thing, such as XGBRFClassifier.
+    """
     classes = class_.__mro__ if subclasses else (class_,)
-    return next((_KIND_OF[_name(c)] for c in classes if _name(c) in _KIND_OF), None)
+    found = next((c for c in classes if _name(c) in _KIND_OF), None)
+    if found is None or (found is not class_ and _package(found) == _package(class_)):
+        return None
+    return _KIND_OF[_name(found)]
 
 
 @functools.lru_cache
@@ -122,12 +134,10 @@ def _defaults(class_: Any) -> Mapping[str, Any]:
     return class_().get_params(deep=False)
 
 
-def _is_safe(kind: Kind, estimator: Any) -> bool:
-    """Return whether its parameters are such that training on equals a fresh fit."""
-    params = estimator.get_params(deep=False)
+def _is_safe(kind: Kind, class_: Any, params: Mapping[str, Any]) -> bool:
+    """Return whether an estimator's parameters are such that training on equals a fresh fit."""
     if kind.safe is None or not kind.also(params):
         return False
-    class_: Any = type(estimator)
     defaults = _defaults(class_)
     for name, value in params.items():
         if name in kind.resources or (name in defaults and is_same(value, defaults[name])):

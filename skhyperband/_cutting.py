@@ -32,6 +32,11 @@ class Part:
     passed: Mapping[str, Any] = field(default_factory=dict)
     shared: bool = False
 
+    @property
+    def params(self) -> dict[str, Any]:
+        """All metadata, the original."""
+        return {**self.metadata, **self.passed}
+
     def lend(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments that cannot harm the original."""
         data = (_lent(self.X),) if self.y is None else (_lent(self.X), _lent(self.y))

@@ -229,39 +229,36 @@ class Evaluator:
         return work(*args)
 
     def _fit(self, task: Task) -> _Fit:
-        estimator = self._estimator_for(task)
         train, _ = self._parts(task)
-        data, fit_params = train.lend()
-        way = None
-        if task.keeps_state or task.state is not None:
-            way = self.continuation.way(estimator, fit_params)
-        if way is not None and task.state is not None:
-            trained_on = self._train_on(way, task, train)
+        if task.state is not None:
+            trained_on = self._train_on(task.state.read(), task, train)
             if trained_on is not None:
                 return trained_on
+        estimator = self._estimator_for(task)
+        data, fit_params = train.lend()
+        way = self.continuation.way(estimator, fit_params) if task.keeps_state else None
         estimator.fit(*data, **fit_params)
         return _Fit(estimator, task.n_resources, task.n_resources, way)
 
-    def _train_on(self, way: Way, task: Task, train: Part) -> _Fit | None:
+    def _train_on(self, state: State, task: Task, train: Part) -> _Fit | None:
         """Go on from the state; None where it takes a fresh fit after all."""
-        assert task.state is not None
-        state = task.state.read()
-        part = self._new_samples(task, state.n_resources) if way.takes_new_samples else train
-        data, fit_params = part.lend()
-        more = More(
-            *(self.resource.name, state.n_resources, task.n_resources, state.n_added),
-            *(data, fit_params),
-        )
+        way = None
         try:
             fitted = state.open()
-            if fitted is None:
+            way = None if fitted is None else self.continuation.way(fitted, train.params)
+            if way is None:
                 return None
+            part = self._new_samples(task, state.n_resources) if way.takes_new_samples else train
+            more = More(
+                *(self.resource.name, state.n_resources, task.n_resources, state.n_added),
+                *part.lend(),
+            )
             if way.has_stopped(fitted, more):
                 relabelled = self.resource.parameters({}, task.n_resources)
                 return _Fit(fitted.set_params(**relabelled), 0, more.last_added, way)
             fitted = way.train_on(fitted, more)
         except Exception as error:
-            if way.is_users or (part.shared and _is_read_only(error)):
+            if (way is not None and way.is_users) or (train.shared and _is_read_only(error)):
                 raise
             warnings.warn(
                 f"{type(self.estimator).__name__} could not train on and was fitted fresh "

@@ -5,7 +5,8 @@ import tempfile
 import threading
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import IO, Any
+from functools import partial
+from typing import Any
 
 from skhyperband._pickling import cloudpickle
 
@@ -105,11 +106,35 @@ class Lent:
 
 @dataclass
 class _File:
-    """A nameless temporary file: it is gone with the process, whatever ends that."""
+    """A nameless temporary file: it is gone with the process, whatever ends that.
 
-    file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    It is unbuffered: what a full disk refuses is not tried again when it is closed.
+    """
+
+    file: Any = field(default_factory=partial(tempfile.TemporaryFile, buffering=0))
     size: int = 0
     n_live: int = 0
+
+    def append(self, data: bytes) -> int:
+        """Write it after all that is there; return where it starts."""
+        start = self.file.seek(self.size)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.file.write(rest) :]
+        self.size += len(data)
+        return int(start)
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return what was written there."""
+        data = bytearray(size)
+        rest = memoryview(data)
+        self.file.seek(start)
+        while rest:
+            n_read = self.file.readinto(rest)
+            if not n_read:
+                raise EOFError(f"A temporary file of {size} bytes from {start} on was cut short.")
+            rest = rest[n_read:]
+        return bytes(data)
 
 
 @dataclass(frozen=True)
@@ -179,8 +204,7 @@ class StateStore:
         if isinstance(kept, State):
             return kept
         with self._reading:
-            kept.where.file.seek(kept.start)
-            pickled = kept.where.file.read(kept.size)
+            pickled = kept.where.read(kept.start, kept.size)
         return _restored(kept.n_resources, kept.n_added, pickled, None)
 
     def drop(self, keys: Iterable[Hashable]) -> None:
@@ -216,13 +240,12 @@ class StateStore:
         try:
             with self._reading:
                 target = self._open_file()
-                start = target.file.seek(target.size)
-                target.file.write(pickled)
-                target.file.flush()
+                start = target.append(pickled)
         except OSError as error:  # A full disk, most likely.
             self.problems.append(f"{type(error).__name__}: {error}")
+            if self._file is not None and self._file.n_live == 0:
+                self._close(self._file)
             return
-        target.size += len(pickled)
         target.n_live += 1
         self._kept[key] = _InFile(target, start, len(pickled), state.n_resources, state.n_added)
 

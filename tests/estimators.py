@@ -5,10 +5,13 @@ They are in a module of their own so that worker processes can import them.
 
 import os
 import signal
+import threading
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 
 
@@ -146,3 +149,72 @@ class Unconverged(Scored):
         """Warn and fit."""
         warnings.warn(f"stopped after {self.n_units}", ConvergenceWarning, stacklevel=2)
         return super().fit(X, y)
+
+
+class Noting(Scored):
+    """Notes in a folder each fit, and each time it is pickled and unpickled, and where.
+
+    With `locked` it cannot be pickled once it is fitted.
+    """
+
+    def __init__(self, quality=0.0, n_units=1, label=None, notes=".", locked=False):
+        super().__init__(quality, n_units, label)
+        self.notes = notes
+        self.locked = locked
+
+    def note(self, event):
+        """Add a line to this process's file."""
+        with open(os.path.join(self.notes, str(os.getpid())), "a") as file:
+            file.write(f"{event} {self.n_units}\n")
+
+    def fit(self, X, y=None):
+        """Fit, and take what no pickle holds."""
+        super().fit(X, y)
+        if self.locked:
+            self.lock_ = threading.Lock()
+        self.note("fitted")
+        return self
+
+    def __getstate__(self):
+        """Note it, where there is more to it than its parameters."""
+        if hasattr(self, "n_fitted_"):
+            self.note("pickled")
+        return super().__getstate__()
+
+    def __setstate__(self, state):
+        """Note it, where there is more to it than its parameters."""
+        super().__setstate__(state)
+        if hasattr(self, "n_fitted_"):
+            self.note("unpickled")
+
+
+def grow(fitted, n_resources, X, y, **fit_params):
+    """Train a `Scored` on, for nothing."""
+    return fitted.set_params(n_units=n_resources)
+
+
+@dataclass
+class DiesOnce:
+    """Kills its process the first time that it is to train one on, and leaves a mark."""
+
+    mark: str
+    parent: int
+
+    def __call__(self, fitted, n_resources, X, y):
+        """Die, or grow."""
+        assert os.getpid() != self.parent, "the main process must not run this"
+        if not os.path.exists(self.mark):
+            with open(self.mark, "w"):
+                pass
+            os.kill(os.getpid(), signal.SIGKILL)
+        return grow(fitted, n_resources, X, y)
+
+
+class RefusingForest(RandomForestClassifier):
+    """Raises where it is to train on to four trees."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Raise, or fit."""
+        if self.warm_start and self.n_estimators == 4:
+            raise ArithmeticError("no more trees")
+        return super().fit(X, y, sample_weight)

@@ -1,5 +1,6 @@
 """Decides what `fit` puts together: all that the two searches share but their brackets."""
 
+import contextlib
 import copy
 import numbers
 import time
@@ -18,10 +19,15 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._continuation import Continuation
-from skhyperband._evaluation import Evaluator, Outcome
+from skhyperband._evaluation import Deadline, Evaluator, Outcome
 from skhyperband._execution import JoblibExecutor
 from skhyperband._loop import LevelReport, Loop
-from skhyperband._parameters import check_candidate_form, check_count, check_parameters
+from skhyperband._parameters import (
+    as_seconds,
+    check_candidate_form,
+    check_count,
+    check_parameters,
+)
 from skhyperband._plan import (
     Bracket,
     Plan,
@@ -121,6 +127,7 @@ class HalvingSearch(SearchBase):
         cv: Any,
         n_jobs: Any,
         pre_dispatch: Any,
+        max_time: Any,
         random_state: Any,
         error_score: Any,
         return_train_score: Any,
@@ -148,9 +155,11 @@ class HalvingSearch(SearchBase):
         self.initial_candidates = initial_candidates
         self.continue_training = continue_training
         self.rank_by = rank_by
+        self.max_time = max_time
         self.random_state = random_state
 
     _n_candidates_words: tuple[str, ...]
+    _clock = staticmethod(time.time)  # Worker processes look at it too.
 
     @abstractmethod
     def _brackets(
@@ -308,9 +317,18 @@ class HalvingSearch(SearchBase):
         ValueError, TypeError
             Where an argument cannot be used, before anything is fitted; and where
             no evaluation gave a finite score, after all of them.
+        TimeoutError
+            Where `max_time` was over before the first split of one candidate was done.
+
+        Notes
+        -----
+        What ends it early, Ctrl-C or an exception, goes on to the caller; the search
+        then holds what had finished, all but `best_estimator_`, and `stop_reason_` is
+        ``"interrupted"``.
         """
         self._forget()
         check_parameters(self)
+        deadline = Deadline(self._clock() + as_seconds(self.max_time), self._clock)
         check_resource(self.estimator, self.resource)
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
@@ -322,25 +340,44 @@ class HalvingSearch(SearchBase):
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
         seeds = self._seeds()
         split_order = order_splits(len(data.splits), data.cv, seeds.splits)
-        evaluator = self._evaluator(data, plan, seeds, scorer)
+        evaluator = self._evaluator(data, plan, seeds, scorer, deadline)
         states = StateStore()
-        loop = self._loop(plan, seeds, split_order, states)
+        loop = self._loop(plan, seeds, split_order, states, deadline)
+
+        def report() -> Report:
+            error_value = self._rule.error_value
+            return Report(loop.measured, evaluator.resource, split_order, error_value)
+
         with (
             states,
             catching.held(every_time(warnings.filters)),
             JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as executor,
         ):
-            loop.run(executor)
-
-        report = Report(loop.measured, evaluator.resource, split_order, self._rule.error_value)
-        self._store(loop, report, scorer)
+            try:
+                loop.run(executor)
+            except BaseException:
+                if loop.measured.rows:
+                    self._store(loop, report(), scorer)
+                    self._select_best_of_interrupted()
+                raise
+        if not loop.measured.rows:
+            raise TimeoutError(
+                f"max_time={self.max_time!r} was over before the first split of one candidate "
+                "was done, so there is no result; give it more."
+            )
+        self._store(loop, report(), scorer)
         self._tell_user(loop)
         self._tell_of_continuing(states)
         self._select_best()
         if self.refit:
             self._refit_best(data)
-        self.stop_reason_ = "space_exhausted" if self.plan_.space_exhausted else "completed"
+        self.stop_reason_ = self._why_it_ended(loop)
         return self
+
+    def _why_it_ended(self, loop: Loop) -> str:
+        if not loop.finished:
+            return "max_time"
+        return "space_exhausted" if self.plan_.space_exhausted else "completed"
 
     # -- what the search is put together from
 
@@ -396,7 +433,9 @@ class HalvingSearch(SearchBase):
         candidates, samples, splits = np.random.SeedSequence(seed).generate_state(3)
         return _Seeds(first, int(candidates), int(samples), int(splits))
 
-    def _evaluator(self, data: _Data, plan: Plan, seeds: _Seeds, scorer: Any) -> Evaluator:
+    def _evaluator(
+        self, data: _Data, plan: Plan, seeds: _Seeds, scorer: Any, deadline: Deadline
+    ) -> Evaluator:
         resource: Resource = ParameterResource(self.resource)
         splits = [Split(train, test) for train, test in data.splits]
         if self.resource == N_SAMPLES:
@@ -421,6 +460,7 @@ class HalvingSearch(SearchBase):
             keep_exceptions=self.error_score == "raise",
             return_train_score=self.return_train_score,
             continuation=Continuation(self.continue_training, self.resource),
+            deadline=deadline,
         )
 
     def _strata(self, y: Any) -> np.ndarray | None:
@@ -430,7 +470,12 @@ class HalvingSearch(SearchBase):
         return np.asarray(y).ravel()
 
     def _loop(
-        self, plan: Plan, seeds: _Seeds, split_order: Sequence[int], states: StateStore
+        self,
+        plan: Plan,
+        seeds: _Seeds,
+        split_order: Sequence[int],
+        states: StateStore,
+        deadline: Deadline,
     ) -> Loop:
         check_candidate = self._candidate_check()
         for part in as_space(self.param_distributions):
@@ -446,6 +491,8 @@ class HalvingSearch(SearchBase):
             split_order=split_order,
             score=self._rule.judge,
             states=states,
+            repeats_forever=getattr(self, "n_repeats", 1) is None,
+            is_too_late=deadline.is_over,
             check_candidate=check_candidate,
             watch=self._print_level if self.verbose else lambda report: None,
         )
@@ -513,6 +560,7 @@ class HalvingSearch(SearchBase):
 
     def _store(self, loop: Loop, report: Report, scorer: Any) -> None:
         """Set all that does not depend on who is best."""
+        self.stop_reason_ = "interrupted"  # Unless `fit` comes to its end.
         scorers = named_scorers(scorer)
         names = list(scorers) if scorers else metric_names(loop.measured.outcomes.values())
         self.multimetric_ = names is not None
@@ -612,6 +660,12 @@ class HalvingSearch(SearchBase):
                 stacklevel=4,
             )
 
+    def _select_best_of_interrupted(self) -> None:
+        """Set it if it can be said; what ended the search is what the caller must see."""
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter("ignore")
+            self._select_best()
+
     def _refit_best(self, data: _Data) -> None:
         estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         start = time.perf_counter()
@@ -626,8 +680,9 @@ class HalvingSearch(SearchBase):
 
     def _print_level(self, report: LevelReport) -> None:
         failures = f", {report.n_failures} evaluations failed" if report.n_failures else ""
+        of_how_many = "" if report.n_levels is None else f"/{report.n_levels}"
         print(
-            f"level {report.number}/{report.n_levels}: {report.n_candidates} candidates, "
+            f"level {report.number}{of_how_many}: {report.n_candidates} candidates, "
             f"{self.resource} {report.level.n_resources}, {report.level.n_splits} splits; "
             f"best score {report.best_score:.4f}{failures}; {report.seconds:.1f} s",
             flush=True,

@@ -1,6 +1,7 @@
 """Decides what becomes of one task: fitted, scored and timed, or failed. Runs on the worker."""
 
 import contextlib
+import math
 import numbers
 import pickle
 import re
@@ -122,6 +123,26 @@ class Outcome:
     state: State | None = None
 
 
+@dataclass(frozen=True)
+class Deadline:
+    """From when on no evaluation starts.
+
+    Attributes
+    ----------
+    at : float
+        Seconds, by the clock.
+    clock : callable
+        One that tells the same time in every process.
+    """
+
+    at: float = math.inf
+    clock: Callable[[], float] = time.time
+
+    def is_over(self) -> bool:
+        """Return whether it is too late to start."""
+        return self.clock() >= self.at
+
+
 def died(task: Task) -> Outcome:
     """Return what comes of a task whose process ended."""
     failure = Failure("worker", "The worker process ended during the fit.")
@@ -161,6 +182,7 @@ class Evaluator:
         Whether a failure takes its exception along.
     return_train_score : bool
     continuation : Continuation
+    deadline : Deadline
     """
 
     estimator: Any
@@ -174,6 +196,7 @@ class Evaluator:
     keep_exceptions: bool = False
     return_train_score: bool = False
     continuation: Continuation = field(default_factory=Continuation)
+    deadline: Deadline = field(default_factory=Deadline)
     clock: Callable[[], float] = time.perf_counter
 
     def __post_init__(self) -> None:
@@ -185,8 +208,10 @@ class Evaluator:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_cut": None}
 
-    def __call__(self, task: Task) -> Outcome:
-        """Fit and score; an exception becomes part of the outcome."""
+    def __call__(self, task: Task) -> Outcome | None:
+        """Fit and score; an exception becomes part of the outcome, None comes too late."""
+        if self.deadline.is_over():
+            return None
         with sklearn.config_context(**self._config), catching(self._filters) as caught:
             outcome = self._evaluate(task)
         return replace(outcome, warnings=caught) if caught else outcome

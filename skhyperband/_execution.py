@@ -25,13 +25,15 @@ from joblib.externals.loky import process_executor
 from skhyperband._evaluation import Outcome, Task, died
 from skhyperband._pickling import cloudpickle
 
-Evaluate = Callable[[Task], Outcome]
+# None where it was too late to start.
+MaybeOutcome = Outcome | None
+Evaluate = Callable[[Task], MaybeOutcome]
 
 
 class Executor(Protocol):
     """The seam: what runs tasks."""
 
-    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Yield each task's position and outcome, in the order in which they finish."""
 
 
@@ -170,7 +172,7 @@ class _Stopped(BaseException):
     """Ends joblib's generator; closed before its end, it would warn of results not taken."""
 
 
-def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[int, Outcome]:
+def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[int, MaybeOutcome]:
     return position, shared.value(task)
 
 
@@ -179,7 +181,7 @@ def _adopt(received: _Received) -> None:
     _adopted.append(received)
 
 
-def _evaluate_adopted(task: Task) -> Outcome:
+def _evaluate_adopted(task: Task) -> MaybeOutcome:
     return _adopted[0].value(task)
 
 
@@ -217,7 +219,7 @@ class JoblibExecutor:
     def __exit__(self, *exc_info: Any) -> None:
         self._open.close()
 
-    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Yield each task's position and outcome, in the order in which they finish."""
         if self._parallel is None:
             for position, task in enumerate(tasks):
@@ -265,7 +267,7 @@ class JoblibExecutor:
 
     def _stream(
         self, waiting: dict[int, Task], sent: list[int]
-    ) -> Generator[tuple[int, Outcome], None, None]:
+    ) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Run what is waiting, noting in `sent` what was handed to the workers."""
 
         def calls() -> Iterator[Any]:
@@ -283,7 +285,7 @@ class JoblibExecutor:
                 with contextlib.suppress(_Stopped):
                     outputs.throw(_Stopped())
 
-    def _one_by_one(self, suspects: dict[int, Task]) -> Iterator[tuple[int, Outcome]]:
+    def _one_by_one(self, suspects: dict[int, Task]) -> Iterator[tuple[int, MaybeOutcome]]:
         """Run each alone, in a process that no one else uses: what dies there did it.
 
         Twice, since one that dies only sometimes may not have run before: of those

@@ -6,10 +6,11 @@ do the clock, the sampler and the executor.
 
 import bisect
 import contextlib
+import itertools
 import math
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,16 @@ import numpy as np
 
 from skhyperband._evaluation import Outcome, Task
 from skhyperband._execution import Executor
-from skhyperband._plan import Bracket, Level, Plan, Rung, assign_places, rank_key, ranked
+from skhyperband._plan import (
+    Bracket,
+    Level,
+    Plan,
+    Rung,
+    assign_places,
+    group_by_level,
+    rank_key,
+    ranked,
+)
 from skhyperband._samplers import Candidate, Sampler, candidate_key
 from skhyperband._states import StateStore
 
@@ -76,7 +86,7 @@ class LevelReport:
     """What a level came to, for those who watch."""
 
     number: int
-    n_levels: int
+    n_levels: int | None
     level: Level
     n_candidates: int
     n_failures: int
@@ -117,6 +127,11 @@ class Loop:
         Raises for a candidate that the estimator cannot be given.
     states : StateStore
         Where what may train on is kept.
+    repeats_forever : bool
+        Whether the plan is run again and again, with new candidates.
+    is_too_late : callable
+        Whether no level is begun any more. An evaluation may be refused for the same
+        reason; its outcome is None then.
     watch : callable
         Is given each level's report.
     clock : callable
@@ -133,12 +148,15 @@ class Loop:
         split_order: Sequence[int],
         score: Callable[[Outcome], float],
         states: StateStore,
+        repeats_forever: bool = False,
+        is_too_late: Callable[[], bool] = lambda: False,
         check_candidate: Callable[[Candidate], None] = lambda candidate: None,
         watch: Callable[[LevelReport], None] = lambda report: None,
         clock: Callable[[], float] = time.perf_counter,
     ):
         self.measured = Measured()
         self.failed_rungs: list[Rung] = []
+        self.finished = False
         self._plan = plan
         self._promotion = promotion
         self._sampler = sampler
@@ -146,6 +164,8 @@ class Loop:
         self._split_order = split_order
         self._score = score
         self._states = states
+        self._repeats_forever = repeats_forever
+        self._is_too_late = is_too_late
         self._check_candidate = check_candidate
         self._watch = watch
         self._clock = clock
@@ -158,38 +178,52 @@ class Loop:
     @property
     def executed_plan(self) -> Plan:
         """The plan as it was run: brackets as large, and as long, as they turned out to be."""
-        ended = {(rung.repeat, rung.bracket): rung.iter for rung in self.failed_rungs}
-        brackets = []
-        for key, bracket in self._brackets.items():
-            n_rungs = ended.get(key, len(bracket.rungs)) + 1
-            brackets.append(replace(bracket, rungs=bracket.rungs[:n_rungs]))
+        brackets: dict[tuple[int, int], list[Rung]] = defaultdict(list)
+        for rung, n_rows in Counter(row.rung for row in self.measured.rows).items():
+            brackets[rung.repeat, rung.bracket].append(replace(rung, n_candidates=n_rows))
+        ordered = sorted(brackets.items(), key=lambda item: (item[0][0], -item[0][1]))
         return replace(
             self._plan,
-            brackets=tuple(brackets),
+            brackets=tuple(Bracket(*key, tuple(rungs)) for key, rungs in ordered),
             space_exhausted=self._plan.space_exhausted or self._ran_dry,
         )
 
     def run(self, executor: Executor) -> Measured:
-        """Run all levels."""
-        levels = self._plan.levels
-        for number, level in enumerate(levels, start=1):
+        """Run all levels; stop where it is too late, with what was measured till then."""
+        n_levels = None if self._repeats_forever else len(self._plan.levels)
+        for number, level in enumerate(self._levels(), start=1):
+            if self._is_too_late():
+                return self.measured
             start = self._clock()
             rows = [row for rung in level.rungs for row in self._rows(rung)]
             if not rows:
                 continue
+            if not self._evaluate_whole(rows, level, executor):
+                return self.measured
             self.measured.rows += rows
-            self._evaluate(rows, level, executor)
             scores = self._mean_scores(rows, level)
             self._tell(rows, scores)
             self._promote(rows, scores)
             seconds = self._clock() - start
-            self._watch(self._report(number, len(levels), level, rows, scores, seconds))
+            self._watch(self._report(number, n_levels, level, rows, scores, seconds))
+        self.finished = True
         if not self.measured.rows:
             raise ValueError(
                 f"sampler={self._sampler!r} returned no candidates at all; ask(n) must return "
                 "some the first time."
             )
         return self.measured
+
+    def _levels(self) -> Iterator[Level]:
+        """Yield the plan's levels; for ever, those of further rounds, while any come to them."""
+        yield from self._plan.levels
+        for repeat in itertools.count(1) if self._repeats_forever else ():
+            n_known = len(self.measured.candidates)
+            brackets = [bracket.in_repeat(repeat) for bracket in self._plan.brackets]
+            self._brackets.update({(b.repeat, b.s): b for b in brackets})
+            yield from group_by_level(brackets)
+            if len(self.measured.candidates) == n_known:
+                return
 
     # -- who is at a level
 
@@ -239,6 +273,47 @@ class Loop:
 
     # -- what they are worth
 
+    def _evaluate_whole(self, rows: Sequence[Row], level: Level, executor: Executor) -> bool:
+        """Measure a level; where it stays unfinished, it counts as far as it can."""
+        whole = False
+        try:
+            self._evaluate(rows, level, executor)
+            whole = all(
+                self._is_measured(row, split)
+                for row in rows
+                for split in self._split_order[: level.n_splits]
+            )
+        finally:  # Whatever ended it.
+            if not whole:
+                self.measured.rows += self._comparable(rows, level)
+        return whole
+
+    def _is_measured(self, row: Row, split: int) -> bool:
+        return self.measured.key(row, split) in self.measured.outcomes
+
+    def _comparable(self, rows: Sequence[Row], level: Level) -> list[Row]:
+        """Return the rows of an unfinished level, on the splits that all of them have.
+
+        Where there are none, the level below decides; where there is none below, those
+        that have the first split.
+        """
+        splits = self._split_order[: level.n_splits]
+        if not self.measured.rows:
+            first = [row for row in rows if self._is_measured(row, splits[0])]
+            rows = first if len(first) < len(rows) else rows
+        common = itertools.takewhile(
+            lambda split: all(self._is_measured(row, split) for row in rows), splits
+        )
+        n_splits = len(list(common)) if rows else 0
+        known = {
+            row.rung.n_splits
+            for row in self.measured.rows
+            if (row.rung.repeat, row.rung.n_resources) == (level.repeat, level.n_resources)
+        }
+        if n_splits <= max(known, default=0):
+            return []
+        return [replace(row, rung=replace(row.rung, n_splits=n_splits)) for row in rows]
+
     def _evaluate(self, rows: Sequence[Row], level: Level, executor: Executor) -> None:
         """Measure what is not known yet: split by split, the slowest candidates first."""
         pending = self._pending(self._slowest_first(rows), level)
@@ -247,12 +322,15 @@ class Loop:
         contests = self._contests(level)
         with contextlib.closing(executor.run(tasks)) as outcomes:
             for position, outcome in outcomes:
+                if outcome is None:
+                    continue
                 row, _ = pending[keys[position]]
                 self._take(keys[position], row.rung, outcome)
                 if self._states:
                     self._drop_loser(row, level, contests)
         for row in rows:
-            measured = [self.measured.outcomes[key] for key in self._keys(row, level)]
+            outcomes_of_row = map(self.measured.outcomes.get, self._keys(row, level))
+            measured = [outcome for outcome in outcomes_of_row if outcome is not None]
             self._last_seconds[row.candidate] = sum(o.fit_time + o.score_time for o in measured)
 
     def _pending(
@@ -368,7 +446,7 @@ class Loop:
     def _report(
         self,
         number: int,
-        n_levels: int,
+        n_levels: int | None,
         level: Level,
         rows: Sequence[Row],
         scores: Sequence[float],

@@ -1,5 +1,6 @@
 """Decides which constructor arguments make sense, and says what to do about the others."""
 
+import datetime
 import math
 import numbers
 import re
@@ -36,6 +37,12 @@ def check_parameters(search: Any) -> None:
     if isinstance(search.cv, numbers.Integral) and search.cv < 2:
         raise ValueError(f"cv={search.cv!r} must be at least 2, or a splitter.")
     _check_pre_dispatch(search.pre_dispatch)
+    as_seconds(search.max_time)
+    if getattr(search, "n_repeats", 1) is None and search.max_time is None:
+        raise ValueError(
+            "n_repeats=None repeats until max_time, and max_time=None never comes; give "
+            "max_time a number of seconds, or n_repeats a number."
+        )
     if search.n_jobs == 0:
         raise ValueError("n_jobs=0 means nothing; use None or 1 for one worker, -1 for all.")
 
@@ -43,7 +50,7 @@ def check_parameters(search: Any) -> None:
 # The words that stand for a number, where there are any.
 _COUNTS: dict[str, tuple[str | None, ...]] = {
     "n_brackets": ("all",),
-    "n_repeats": (),
+    "n_repeats": (None,),
     "max_resources": ("auto",),
     "min_resources": ("auto", "smallest", "exhaust"),
     "min_splits": (None,),
@@ -134,6 +141,20 @@ def _check_pre_dispatch(pre_dispatch: Any) -> None:
             f"pre_dispatch={pre_dispatch!r} must be a positive integer, 'all', or an "
             "expression such as '2*n_jobs'."
         )
+
+
+def as_seconds(max_time: Any) -> float:
+    """Return a time limit in seconds, infinity for None; raise for what is none."""
+    if max_time is None:
+        return math.inf
+    seconds = max_time
+    if isinstance(max_time, datetime.timedelta):
+        seconds = max_time.total_seconds()
+    if isinstance(seconds, (bool, np.bool_)) or not isinstance(seconds, numbers.Real):
+        raise TypeError(f"max_time={max_time!r} must be seconds, a timedelta, or None.")
+    if not float(seconds) > 0:  # NaN is not, either.
+        raise ValueError(f"max_time={max_time!r} must be above 0, or None for no limit.")
+    return float(seconds)
 
 
 def _check_random_state(random_state: Any) -> None:

@@ -73,6 +73,11 @@ class Bracket:
         )
         return replace(self, rungs=tuple(rungs))
 
+    def in_repeat(self, repeat: int) -> "Bracket":
+        """Return the same bracket in another round."""
+        rungs = (replace(rung, repeat=repeat) for rung in self.rungs)
+        return replace(self, repeat=repeat, rungs=tuple(rungs))
+
 
 @dataclass(frozen=True)
 class Level:

@@ -77,6 +77,10 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         How many evaluations run at a time, as everywhere in scikit-learn.
     pre_dispatch : int or str, default="2*n_jobs"
         How many evaluations are handed to the workers ahead.
+    max_time : float or datetime.timedelta, default=None
+        Seconds after which no evaluation starts. Those that run are awaited, a level
+        that is not finished counts with the splits that all its candidates have (if
+        there are none, the level below decides), and the best is refitted.
     random_state : int, RandomState instance or None, default=None
         Of the candidates, the samples and the order of the splits.
     error_score : float or "raise", default=np.nan
@@ -118,8 +122,8 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         How many the candidates would need, and how many the resources allow.
     n_remaining_candidates_ : int
         How many one more halving would have left.
-    stop_reason_ : {"completed", "space_exhausted"}
-        Why the search ended.
+    stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
+        Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
     n_splits_ : int
         The number of splits.
     scorer_ : callable or dict of callable
@@ -183,6 +187,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         cv: Any = 5,
         n_jobs: Any = None,
         pre_dispatch: Any = "2*n_jobs",
+        max_time: Any = None,
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: Any = False,
@@ -206,6 +211,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
             cv=cv,
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,
+            max_time=max_time,
             random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
@@ -257,8 +263,9 @@ class HyperbandSearchCV(HalvingSearch):
         to rung; above 1, and taken as the decimal number that it prints as.
     n_brackets : int or "all", default="all"
         How many brackets, the most exploratory first.
-    n_repeats : int, default=1
-        How many whole rounds, one after another, each with new candidates.
+    n_repeats : int or None, default=1
+        How many whole rounds, one after another, each with new candidates; None: as
+        many as begin before `max_time`.
     promotion : {"bracket", "level"}, default="bracket"
         Whether a bracket's candidates compete among themselves, as published, or the
         candidates of all brackets at a level for the sum of their places.
@@ -306,6 +313,10 @@ class HyperbandSearchCV(HalvingSearch):
         How many evaluations run at a time, as everywhere in scikit-learn.
     pre_dispatch : int or str, default="2*n_jobs"
         How many evaluations are handed to the workers ahead.
+    max_time : float or datetime.timedelta, default=None
+        Seconds after which no evaluation starts. Those that run are awaited, a level
+        that is not finished counts with the splits that all its candidates have (if
+        there are none, the level below decides), and the best is refitted.
     random_state : int, RandomState instance or None, default=None
         Of the candidates, the samples and the order of the splits.
     error_score : float or "raise", default=np.nan
@@ -347,8 +358,8 @@ class HyperbandSearchCV(HalvingSearch):
         How many levels there were.
     n_remaining_candidates_ : int
         How many one more halving would have left.
-    stop_reason_ : {"completed", "space_exhausted"}
-        Why the search ended.
+    stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
+        Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
     n_splits_ : int
         The number of splits.
     scorer_ : callable or dict of callable
@@ -422,6 +433,7 @@ class HyperbandSearchCV(HalvingSearch):
         cv: Any = 5,
         n_jobs: Any = None,
         pre_dispatch: Any = "2*n_jobs",
+        max_time: Any = None,
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: Any = False,
@@ -445,6 +457,7 @@ class HyperbandSearchCV(HalvingSearch):
             cv=cv,
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,
+            max_time=max_time,
             random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
@@ -461,7 +474,7 @@ class HyperbandSearchCV(HalvingSearch):
     ) -> list[Bracket]:
         return [
             bracket
-            for repeat in range(self.n_repeats)
+            for repeat in range(self.n_repeats or 1)
             for bracket in hyperband(
                 None if self.n_candidates == "auto" else self.n_candidates,
                 ladder,

@@ -1,0 +1,208 @@
+import datetime
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import uniform
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.estimators import Scored
+
+QUALITY = {"quality": np.linspace(0.05, 0.95, 9)}
+COMMON = {"resource": "n_units", "max_resources": 9, "min_resources": 1, "cv": 2}
+
+
+class Ticking:
+    """A clock on which each look takes a second; one look begins each evaluation and level."""
+
+    def __init__(self):
+        self.looks = itertools.count()
+
+    def __call__(self):
+        return float(next(self.looks))
+
+
+@pytest.fixture
+def halving():
+    """Give successive halving of 9, 3 and 1 candidates by the ticking clock."""
+
+    def search(max_time, **options):
+        instance = SuccessiveHalvingSearchCV(
+            Scored(), QUALITY, n_candidates="all", random_state=0, **COMMON, **options
+        )
+        instance._clock = Ticking()
+        return instance.set_params(max_time=max_time)
+
+    return search
+
+
+# The look at 0 sets the deadline, the one at 1 begins the first level; the 18
+# evaluations of 9 candidates look at 2 to 19.
+
+
+def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classification):
+    """One split of the first level is done, and of the other some candidates only."""
+    search = halving(14).fit(*classification)
+
+    assert search.stop_reason_ == "max_time"
+    assert search.n_candidates_ == [9]
+    assert (search.cv_results_["n_splits"] == 1).all()
+    used = [np.isfinite(search.cv_results_[f"split{i}_test_score"]) for i in (0, 1)]
+    assert sorted(column.sum() for column in used) == [0, 9]
+    assert search.best_params_["quality"] == 0.95
+    assert search.best_estimator_.n_units == 1
+    assert search.plan_.rungs[0].n_splits == 1
+
+
+def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classification):
+    """Two of three candidates on the second level say less than all nine below."""
+    search = halving(23).fit(*classification)
+
+    assert search.n_candidates_ == [9]
+    assert (search.cv_results_["n_splits"] == 2).all()
+    assert search.best_params_["n_units"] == 1
+    assert search.stop_reason_ == "max_time"
+
+
+def test_first_level_counts_with_the_candidates_that_came_to_it(halving, classification):
+    """With nothing below, those measured on the first split are compared."""
+    search = halving(5).fit(*classification)
+
+    assert search.n_candidates_ == [3]
+    assert (search.cv_results_["n_splits"] == 1).all()
+    assert len(search.rungs_.rungs) == 1
+    assert search.rungs_.rungs[0].n_candidates == 3
+
+
+def test_time_for_nothing_is_an_error(halving, classification):
+    """A search without a single score has no result to give."""
+    with pytest.raises(TimeoutError, match=r"max_time=1 .* give it more"):
+        halving(1).fit(*classification)
+
+
+def test_enough_time_changes_nothing(halving, classification, assert_same_results):
+    """A limit that does not come is no limit."""
+    limited = halving(datetime.timedelta(hours=1)).fit(*classification)
+    free = halving(None).fit(*classification)
+
+    assert limited.stop_reason_ == "completed"
+    assert_same_results(limited.cv_results_, free.cv_results_)
+
+
+def test_splits_that_were_known_from_below_are_no_level(classification):
+    """At the top, the split of the level below alone would repeat that level."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, n_candidates="all", min_splits=1, random_state=0, **COMMON
+    )
+    whole = search.fit(*classification)
+    levels = list(zip(whole.n_resources_, whole.cv_results_["n_splits"], strict=False))
+    n_looks = 1 + sum(r.n_candidates for r in whole.plan_.rungs) + len(levels)
+    for max_time in range(3, n_looks + 3):
+        search._clock = Ticking()
+        search.set_params(max_time=max_time).fit(*classification)
+        rows = zip(
+            *(search.cv_results_[n].tolist() for n in ("candidate_id", "n_resources", "n_splits")),
+            strict=True,
+        )
+        steps = [(rung.n_resources, rung.n_splits) for rung in search.plan_.rungs]
+
+        assert len(set(rows)) == len(search.cv_results_["params"])
+        assert steps == sorted(set(steps))
+
+
+def hyperband(**options):
+    return HyperbandSearchCV(
+        Scored(), {"quality": uniform()}, n_repeats=None, random_state=0, **COMMON, **options
+    )
+
+
+def test_hyperband_repeats_until_then_with_new_candidates(classification, assert_same_results):
+    """n_repeats=None is so many repeats, as far as they came."""
+    search = hyperband(max_time=200)
+    search._clock = Ticking()
+    search.fit(*classification)
+    nine = hyperband().set_params(n_repeats=9).fit(*classification)
+
+    results, expected = search.cv_results_, nine.cv_results_
+    n_same = np.flatnonzero(results["repeat"] == results["repeat"].max())[0]
+    assert search.stop_reason_ == "max_time"
+    assert results["repeat"].max() >= 2
+    assert results["params"][:n_same] == expected["params"][:n_same]
+    ids = results["candidate_id"].tolist()
+    qualities = {(p["quality"], c) for p, c in zip(results["params"], ids, strict=True)}
+    assert len({quality for quality, _ in qualities}) == len(qualities)
+
+
+def test_repeats_end_with_the_space(classification):
+    """A space of lists gives each candidate once, however much time is left."""
+    search = hyperband(max_time=1e9).set_params(
+        param_distributions={"quality": list(np.linspace(0.1, 0.9, 30))}
+    )
+
+    with pytest.warns(UserWarning, match="space ran out after 30 candidates"):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "space_exhausted"
+
+
+@dataclass(frozen=True)
+class FileClock:
+    """A clock that is past any limit once the file is there, in whichever process."""
+
+    path: str
+
+    def __call__(self):
+        return 1e6 if Path(self.path).exists() else 0.0
+
+
+class TurningTheClock(ClassifierMixin, BaseEstimator):
+    """Notes that it is fitted; the tenth to be so turns the clock, and all end well."""
+
+    def __init__(self, folder=None, clock=None, quality=0.5, n_units=1):
+        self.folder = folder
+        self.clock = clock
+        self.quality = quality
+        self.n_units = n_units
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        begun = Path(self.folder, "late" if Path(self.clock).exists() else "begun")
+        begun.mkdir(exist_ok=True)
+        Path(begun, f"{self.quality}-{hash(X.tobytes())}").touch()
+        if len(list(begun.iterdir())) >= 10:
+            Path(self.clock).touch()
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def score(self, X, y):
+        return self.quality
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
+    """What was handed to a worker before the time was over is not begun after it."""
+    clock, marks = tmp_path / "clock", tmp_path / "marks"
+    marks.mkdir()
+    search = SuccessiveHalvingSearchCV(
+        TurningTheClock(str(marks), str(clock)),
+        QUALITY,
+        n_candidates="all",
+        n_jobs=n_jobs,
+        pre_dispatch="all",
+        max_time=1000,
+        refit=False,
+        **COMMON,
+    )
+    search._clock = FileClock(str(clock))
+    search.fit(*classification)
+
+    assert search.stop_reason_ == "max_time"
+    assert len(list((marks / "begun").iterdir())) <= 9 + n_jobs
+    # One may have looked just before the clock was turned, and begun just after.
+    late = list((marks / "late").iterdir()) if (marks / "late").exists() else []
+    assert len(late) <= n_jobs - 1

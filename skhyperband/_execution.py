@@ -24,6 +24,7 @@ from joblib.externals.loky import process_executor
 
 from skhyperband._evaluation import Outcome, Task, died
 from skhyperband._pickling import cloudpickle
+from skhyperband._rooms import Door, Room
 
 # None where it was too late to start.
 MaybeOutcome = Outcome | None
@@ -172,8 +173,13 @@ class _Stopped(BaseException):
     """Ends joblib's generator; closed before its end, it would warn of results not taken."""
 
 
-def _evaluate(shared: Shared | _Received, position: int, task: Task) -> tuple[int, MaybeOutcome]:
-    return position, shared.value(task)
+def _evaluate(
+    shared: Shared | _Received, position: int, task: Task, room: Room | Door | None
+) -> tuple[int, MaybeOutcome]:
+    outcome = shared.value(task)
+    if isinstance(room, Door) and outcome is not None and outcome.state is not None:
+        outcome.state.leave_in(room)
+    return position, outcome
 
 
 def _adopt(received: _Received) -> None:
@@ -210,6 +216,7 @@ class JoblibExecutor:
         self._pre_dispatch = pre_dispatch
         self._open = contextlib.ExitStack()
         self._parallel: joblib.Parallel | None = None
+        self._opens_rooms = False  # Until a state has come that was worth one.
 
     def __enter__(self) -> "JoblibExecutor":
         if joblib.effective_n_jobs(self._n_jobs) > 1:
@@ -269,17 +276,24 @@ class JoblibExecutor:
         self, waiting: dict[int, Task], sent: list[int]
     ) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Run what is waiting, noting in `sent` what was handed to the workers."""
+        rooms: dict[int, Room] = {}
 
         def calls() -> Iterator[Any]:
             for position, task in list(waiting.items()):
                 sent.append(position)
-                yield joblib.delayed(_evaluate)(self._shared, position, task)
+                if self._opens_rooms and task.keeps_state:
+                    rooms[position] = Room()
+                room = rooms.get(position)
+                yield joblib.delayed(_evaluate)(self._shared, position, task, room)
 
         assert self._parallel is not None
         outputs = iter(self._parallel(calls()))
         try:
-            for output in outputs:  # noqa: UP028, since a close would reach joblib's generator.
-                yield output
+            for position, outcome in outputs:  # A close must not reach joblib's generator.
+                rooms.pop(position, None)  # Closed by this, unless a state came in it.
+                if outcome is not None and outcome.state is not None:
+                    self._opens_rooms |= outcome.state.is_worth_a_room
+                yield position, outcome
         finally:
             if isinstance(outputs, Generator):
                 with contextlib.suppress(_Stopped):

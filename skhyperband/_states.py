@@ -9,11 +9,29 @@ from functools import partial
 from typing import Any
 
 from skhyperband._pickling import cloudpickle
+from skhyperband._rooms import Door, Room
 
 # Bytes; what comes when there are so many goes to a file.
 IN_MEMORY = 2**28
 # An estimator in memory is measured by pickling it, so of many only one in so many is.
 _MEASURED_ONE_IN = 8
+# From so many bytes on a room is quicker than a pipe.
+_WORTH_A_ROOM = 2**18
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A pickled estimator that was left in a room."""
+
+    where: Room | Door
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def _as_bytes(pickled: bytes | _Left) -> bytes | memoryview:
+    return pickled.where.read(pickled.size) if isinstance(pickled, _Left) else pickled
 
 
 class State:
@@ -36,12 +54,12 @@ class State:
         self.n_added = n_added
         self.problem: str | None = None
         self._fitted = fitted
-        self._pickled: bytes | None = None
+        self._pickled: bytes | _Left | None = None
 
     def open(self) -> Any:
         """Return the estimator, which is the caller's now; None where it was taken before."""
         if self._pickled is not None:
-            return pickle.loads(self._pickled)
+            return pickle.loads(_as_bytes(self._pickled))
         fitted, self._fitted = self._fitted, None
         return fitted
 
@@ -49,14 +67,26 @@ class State:
         """Return itself, as what was lent returns the state."""
         return self
 
-    def packed(self) -> bytes | None:
+    def packed(self) -> bytes | memoryview | None:
         """Return it as bytes; None, and a `problem`, where it cannot be pickled."""
         if self._pickled is None and self.problem is None:
             try:
                 return cloudpickle.dumps(self._fitted)
             except Exception as error:  # Whatever an estimator's own pickling may raise.
                 self.problem = f"{type(error).__name__}: {error}"
-        return self._pickled
+        return None if self._pickled is None else _as_bytes(self._pickled)
+
+    def leave_in(self, door: Door) -> None:
+        """Become bytes in another process's room, where there is one and that is worth it."""
+        pickled = self.packed()
+        if pickled is not None:
+            large = len(pickled) >= _WORTH_A_ROOM and door.leave(pickled)
+            self._pickled = _Left(door, len(pickled)) if large else bytes(pickled)
+
+    @property
+    def is_worth_a_room(self) -> bool:
+        """Whether it came from another process, and was or should have been left in a room."""
+        return self._pickled is not None and self.measured() >= _WORTH_A_ROOM
 
     def measured(self) -> int:
         """Return its size in bytes; arrays are counted, not copied."""
@@ -79,11 +109,13 @@ class State:
         return self._pickled is None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        packed = self.packed()
-        return _restored, (self.n_resources, self.n_added, packed, self.problem)
+        pickled = self._pickled if isinstance(self._pickled, _Left) else self.packed()
+        return _restored, (self.n_resources, self.n_added, pickled, self.problem)
 
 
-def _restored(n_resources: int, n_added: int, pickled: bytes | None, problem: str | None) -> State:
+def _restored(
+    n_resources: int, n_added: int, pickled: bytes | _Left | None, problem: str | None
+) -> State:
     state = State(None, n_resources, n_added)
     state._pickled, state.problem = pickled, problem
     return state
@@ -115,7 +147,7 @@ class _File:
     size: int = 0
     n_live: int = 0
 
-    def append(self, data: bytes) -> int:
+    def append(self, data: bytes | memoryview) -> int:
         """Write it after all that is there; return where it starts."""
         start = self.file.seek(self.size)
         rest = memoryview(data)

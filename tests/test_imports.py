@@ -11,7 +11,7 @@ MODULES = {path.stem: ast.parse(path.read_text()) for path in sorted(PACKAGE.glo
 
 # Lowest first: a module imports only from those above it in this list.
 LAYERS = [
-    {"_plan", "_warnings", "_cutting", "_pickling"},
+    {"_plan", "_warnings", "_cutting", "_pickling", "_rooms"},
     {"_sklearn_compat", "_samplers", "_resources", "_states"},
     {"_kinds"},
     {"_continuation"},

@@ -1,14 +1,17 @@
 """The cost of a search itself, per (candidate, split), with an estimator that costs nothing.
 
 Side by side in one run: a bare loop of clone, set_params, cut, fit and score in one
-process; the searches of skhyperband; and those of scikit-learn. Each is warmed by an
+process; the searches of skhyperband, also with a journal, a new file each time; and
+those of scikit-learn. Each is warmed by an
 untimed call; the figures are medians, and ratios to the bare loop.
 """
 
 import argparse
 import itertools
 import statistics
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -75,6 +78,13 @@ def variants(args):
         )
         return lambda: search.fit(X, y)
 
+    def with_journal(resources, **options):
+        def fit():
+            with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+                ours(resources, journal=str(Path(folder, "journal")), **options)()
+
+        return fit
+
     def randomized(**options):
         search = RandomizedSearchCV(Free(), space, n_iter=n, **common, **options)
         return lambda: search.fit(X, y)
@@ -97,6 +107,8 @@ def variants(args):
         "bare loop": lambda: bare_loop(X, y, candidates, args.splits),
         "skhyperband, one rung": ours(1),
         "skhyperband, one rung, n_jobs=2": ours(1, **two),
+        "skhyperband, one rung, journal": with_journal(1),
+        "skhyperband, one rung, journal, n_jobs=2": with_journal(1, **two),
         "skhyperband, five rungs": ours(81),
         "skhyperband, five rungs, n_jobs=2": ours(81, **two),
     }
@@ -129,6 +141,7 @@ def main():
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", help="where journals are written; the default is for all")
     parser.add_argument("--ours", action="store_true", help="leave scikit-learn's out")
     args = parser.parse_args()
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import numbers
+import os
 import time
 import warnings
 from abc import abstractmethod
@@ -20,7 +21,8 @@ from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._continuation import Continuation
 from skhyperband._evaluation import Deadline, Evaluator, Outcome
-from skhyperband._execution import JoblibExecutor
+from skhyperband._execution import Executor, JoblibExecutor
+from skhyperband._journal import Journal
 from skhyperband._loop import LevelReport, Loop
 from skhyperband._parameters import (
     as_seconds,
@@ -36,6 +38,7 @@ from skhyperband._plan import (
     resource_ladder,
     survivors,
 )
+from skhyperband._replay import Keys, ReplayingExecutor, check_digests, identity, suits
 from skhyperband._resources import (
     N_SAMPLES,
     ParameterResource,
@@ -128,6 +131,7 @@ class HalvingSearch(SearchBase):
         n_jobs: Any,
         pre_dispatch: Any,
         max_time: Any,
+        journal: Any,
         random_state: Any,
         error_score: Any,
         return_train_score: Any,
@@ -156,6 +160,7 @@ class HalvingSearch(SearchBase):
         self.continue_training = continue_training
         self.rank_by = rank_by
         self.max_time = max_time
+        self.journal = journal
         self.random_state = random_state
 
     _n_candidates_words: tuple[str, ...]
@@ -338,7 +343,21 @@ class HalvingSearch(SearchBase):
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
-        seeds = self._seeds()
+        with self._opened_journal(data) as journal:
+            loop, states = self._search(data, plan, scorer, deadline, journal)
+        self._tell_user(loop)
+        self._tell_of_continuing(states)
+        self._select_best()
+        if self.refit:
+            self._refit_best(data)
+        self.stop_reason_ = self._why_it_ended(loop)
+        return self
+
+    def _search(
+        self, data: _Data, plan: Plan, scorer: Any, deadline: Deadline, journal: Journal | None
+    ) -> tuple[Loop, StateStore]:
+        """Run the plan, and keep what was measured, whatever ends it."""
+        seeds = self._seeds(journal)
         split_order = order_splits(len(data.splits), data.cv, seeds.splits)
         evaluator = self._evaluator(data, plan, seeds, scorer, deadline)
         states = StateStore()
@@ -351,8 +370,9 @@ class HalvingSearch(SearchBase):
         with (
             states,
             catching.held(every_time(warnings.filters)),
-            JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as executor,
+            JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as workers,
         ):
+            executor = self._executor(workers, evaluator, journal)
             try:
                 loop.run(executor)
             except BaseException:
@@ -366,13 +386,7 @@ class HalvingSearch(SearchBase):
                 "was done, so there is no result; give it more."
             )
         self._store(loop, report(), scorer)
-        self._tell_user(loop)
-        self._tell_of_continuing(states)
-        self._select_best()
-        if self.refit:
-            self._refit_best(data)
-        self.stop_reason_ = self._why_it_ended(loop)
-        return self
+        return loop, states
 
     def _why_it_ended(self, loop: Loop) -> str:
         if not loop.finished:
@@ -420,11 +434,13 @@ class HalvingSearch(SearchBase):
     def _classifies(self, y: Any) -> bool:
         return y is not None and is_classifier(self.estimator)
 
-    def _seeds(self) -> _Seeds:
+    def _seeds(self, journal: Journal | None) -> _Seeds:
         """Draw the seeds; the same integer gives the same search each time."""
         first = self.random_state
         if first is None:
             first = int(check_random_state(None).randint(2**31 - 1))
+            if journal is not None:
+                first = int(journal.remember("seed", str(first)))
         if isinstance(first, numbers.Integral):
             first = seed = int(first)
         else:
@@ -462,6 +478,22 @@ class HalvingSearch(SearchBase):
             continuation=Continuation(self.continue_training, self.resource),
             deadline=deadline,
         )
+
+    def _opened_journal(self, data: _Data) -> contextlib.AbstractContextManager[Journal | None]:
+        if self.journal is None:
+            return contextlib.nullcontext()
+        return Journal(os.fspath(self.journal), identity(self.estimator, data.X, data.y))
+
+    def _executor(
+        self, workers: Executor, evaluator: Evaluator, journal: Journal | None
+    ) -> Executor:
+        """Return what runs tasks; with a journal, what it knows is not run again."""
+        if journal is None:
+            return workers
+        scoring = None if self.scoring is None else evaluator.scorer
+        check_digests(as_space(self.param_distributions), self.initial_candidates or [])
+        keys = Keys(evaluator, scoring)
+        return ReplayingExecutor(workers, journal, keys, suits(evaluator))
 
     def _strata(self, y: Any) -> np.ndarray | None:
         """Return the labels that samples are stratified by, where there is one each."""
@@ -570,6 +602,7 @@ class HalvingSearch(SearchBase):
             names or ["score"], return_train_score=self.return_train_score
         )
         self.rungs_ = report.rungs(self.cv_results_[f"mean_test_{self._promoted_by}"])
+        self.n_replayed_ = sum(o.replayed for o in loop.measured.outcomes.values())
         self.plan_ = loop.executed_plan
         self.n_splits_ = self.plan_.n_splits
         self.min_resources_ = self.plan_.min_resources
@@ -680,11 +713,12 @@ class HalvingSearch(SearchBase):
 
     def _print_level(self, report: LevelReport) -> None:
         failures = f", {report.n_failures} evaluations failed" if report.n_failures else ""
+        replayed = f", {report.n_replayed} from the journal" if report.n_replayed else ""
         of_how_many = "" if report.n_levels is None else f"/{report.n_levels}"
         print(
             f"level {report.number}{of_how_many}: {report.n_candidates} candidates, "
             f"{self.resource} {report.level.n_resources}, {report.level.n_splits} splits; "
-            f"best score {report.best_score:.4f}{failures}; {report.seconds:.1f} s",
+            f"best score {report.best_score:.4f}{failures}{replayed}; {report.seconds:.1f} s",
             flush=True,
         )
 

@@ -111,6 +111,8 @@ class Outcome:
         How much of the resource it took: less than it has where it trained on.
     state : State, or None
         What the candidate's next evaluation on this split may go on from.
+    replayed : bool
+        Whether it was measured by an earlier search.
     """
 
     test_scores: Scores
@@ -121,6 +123,7 @@ class Outcome:
     warnings: Caught | None = None
     n_trained: int = 0
     state: State | None = None
+    replayed: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ of the tasks that kill their process again when they run alone.
 """
 
 import contextlib
+import functools
 import io
 import mmap
+import multiprocessing
 import os
 import pickle
 import threading
@@ -84,6 +86,7 @@ _keeping = threading.Lock()
 def _received(key: str, packed: np.ndarray, sizes: list[int]) -> _Received:
     """Return what was received under this key before, or unpack it now."""
     with _keeping:
+        _end_with_parent()
         if key not in _kept:
             path: str | None = None
             if isinstance(packed, np.memmap) and os.name == "posix":
@@ -97,6 +100,23 @@ def _received(key: str, packed: np.ndarray, sizes: list[int]) -> _Received:
             if path is not None and not watched:
                 threading.Thread(target=_forget_when_deleted, daemon=True).start()
         return _kept[key]
+
+
+@functools.cache
+def _end_with_parent() -> None:
+    """Have this process end when the one that started it is killed.
+
+    loky's workers would go on to the end of their fit, and then wait five minutes for more.
+    Others are not ours: a Dask worker may well outlive the shell that started it.
+    """
+
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.name == "posix" and multiprocessing.current_process().name.startswith("Loky"):
+        threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
 
 
 def _forget_when_deleted() -> None:

@@ -90,6 +90,7 @@ class LevelReport:
     level: Level
     n_candidates: int
     n_failures: int
+    n_replayed: int
     best_score: float
     seconds: float
 
@@ -452,7 +453,11 @@ class Loop:
         scores: Sequence[float],
         seconds: float,
     ) -> LevelReport:
-        outcomes = (self.measured.outcomes[k] for row in rows for k in self._keys(row, level))
-        n_failures = sum(outcome.failure is not None for outcome in outcomes)
-        best = scores[ranked(scores)[0]]
-        return LevelReport(number, n_levels, level, len(rows), n_failures, best, seconds)
+        outcomes = [self.measured.outcomes[k] for row in rows for k in self._keys(row, level)]
+        return LevelReport(
+            *(number, n_levels, level, len(rows)),
+            n_failures=sum(outcome.failure is not None for outcome in outcomes),
+            n_replayed=sum(outcome.replayed for outcome in outcomes),
+            best_score=scores[ranked(scores)[0]],
+            seconds=seconds,
+        )

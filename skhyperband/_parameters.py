@@ -3,6 +3,7 @@
 import datetime
 import math
 import numbers
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,7 @@ def check_parameters(search: Any) -> None:
         raise ValueError(f"cv={search.cv!r} must be at least 2, or a splitter.")
     _check_pre_dispatch(search.pre_dispatch)
     as_seconds(search.max_time)
+    _check_journal(search.journal)
     if getattr(search, "n_repeats", 1) is None and search.max_time is None:
         raise ValueError(
             "n_repeats=None repeats until max_time, and max_time=None never comes; give "
@@ -141,6 +143,15 @@ def _check_pre_dispatch(pre_dispatch: Any) -> None:
             f"pre_dispatch={pre_dispatch!r} must be a positive integer, 'all', or an "
             "expression such as '2*n_jobs'."
         )
+
+
+def _check_journal(journal: Any) -> None:
+    if journal is None:
+        return
+    if not isinstance(journal, (str, os.PathLike)) or isinstance(os.fspath(journal), bytes):
+        raise TypeError(f"journal={journal!r} must be the path of a file, or None.")
+    if not os.fspath(journal):
+        raise ValueError(f"journal={journal!r} names no file; give a path, or None.")
 
 
 def as_seconds(max_time: Any) -> float:

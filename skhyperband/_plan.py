@@ -445,12 +445,12 @@ def _format_cell(cell: Cell) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
-def to_frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Any:
+def to_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     """Return the table as a pandas frame."""
     try:
         import pandas
     except ImportError as error:
         raise ImportError(
-            "to_frame() needs pandas: install it, or skhyperband[pandas]."
+            "A data frame needs pandas: install it, or skhyperband[pandas]."
         ) from error
     return pandas.DataFrame(rows, columns=list(columns))

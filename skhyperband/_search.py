@@ -81,6 +81,11 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         Seconds after which no evaluation starts. Those that run are awaited, a level
         that is not finished counts with the splits that all its candidates have (if
         there are none, the level below decides), and the best is refitted.
+    journal : str or os.PathLike, default=None
+        A file that every finished evaluation is kept in (SQLite), made if it is not
+        there. A search of the same data and estimator that is given the same file
+        takes from it what it would measure again, after a crash as well as with other
+        candidates, bounds or factor.
     random_state : int, RandomState instance or None, default=None
         Of the candidates, the samples and the order of the splits.
     error_score : float or "raise", default=np.nan
@@ -124,6 +129,8 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         How many one more halving would have left.
     stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
         Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
+    n_replayed_ : int
+        How many evaluations were taken from the `journal`.
     n_splits_ : int
         The number of splits.
     scorer_ : callable or dict of callable
@@ -188,6 +195,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         n_jobs: Any = None,
         pre_dispatch: Any = "2*n_jobs",
         max_time: Any = None,
+        journal: Any = None,
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: Any = False,
@@ -212,6 +220,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,
             max_time=max_time,
+            journal=journal,
             random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
@@ -317,6 +326,11 @@ class HyperbandSearchCV(HalvingSearch):
         Seconds after which no evaluation starts. Those that run are awaited, a level
         that is not finished counts with the splits that all its candidates have (if
         there are none, the level below decides), and the best is refitted.
+    journal : str or os.PathLike, default=None
+        A file that every finished evaluation is kept in (SQLite), made if it is not
+        there. A search of the same data and estimator that is given the same file
+        takes from it what it would measure again, after a crash as well as with other
+        candidates, bounds or factor.
     random_state : int, RandomState instance or None, default=None
         Of the candidates, the samples and the order of the splits.
     error_score : float or "raise", default=np.nan
@@ -360,6 +374,8 @@ class HyperbandSearchCV(HalvingSearch):
         How many one more halving would have left.
     stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
         Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
+    n_replayed_ : int
+        How many evaluations were taken from the `journal`.
     n_splits_ : int
         The number of splits.
     scorer_ : callable or dict of callable
@@ -434,6 +450,7 @@ class HyperbandSearchCV(HalvingSearch):
         n_jobs: Any = None,
         pre_dispatch: Any = "2*n_jobs",
         max_time: Any = None,
+        journal: Any = None,
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: Any = False,
@@ -458,6 +475,7 @@ class HyperbandSearchCV(HalvingSearch):
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,
             max_time=max_time,
+            journal=journal,
             random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,

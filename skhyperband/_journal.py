@@ -1,0 +1,358 @@
+"""Decides how finished evaluations are kept on disk: in one SQLite file, as data only.
+
+Nothing in the file is code: no pickle, no class to import. What does not look as it was
+written here is refused. One search writes at a time; any number may read meanwhile.
+"""
+
+import contextlib
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+# Says of a SQLite file that it is one of ours: "skhb".
+_APPLICATION = 0x736B6862
+# Bytes; no text here is nearly as long.
+_LONGEST = 2**24
+
+_TABLES = (
+    "CREATE TABLE search (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE evaluation (key BLOB PRIMARY KEY, params TEXT, n_resources INTEGER,
+    split INTEGER, test_scores TEXT, train_scores TEXT, fit_time REAL, score_time REAL,
+    n_trained INTEGER, failed_step TEXT, failure TEXT, finished REAL)""",
+)
+
+Scores = float | dict[str, float | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished evaluation: a row of the file.
+
+    Attributes
+    ----------
+    params : str
+        The candidate as JSON, for those who read.
+    n_resources, split : int
+    test_scores, train_scores : float, dict of str to float, or None
+    fit_time, score_time : float
+        Seconds.
+    n_trained : int
+    failed_step, failure : str or None
+        Where and why it failed.
+    finished : float
+        When, in seconds since 1970.
+    """
+
+    params: str
+    n_resources: int
+    split: int
+    test_scores: Scores
+    train_scores: Scores
+    fit_time: float
+    score_time: float
+    n_trained: int
+    failed_step: str | None
+    failure: str | None
+    finished: float
+
+    def as_row(self) -> tuple[Any, ...]:
+        """Return what SQLite stores; JSON, since SQLite has no NaN."""
+        row = [json.dumps(v) if n in _SCORES else v for n, v in _named(astuple(self))]
+        return tuple(_storable(value) if isinstance(value, str) else value for value in row)
+
+
+_COLUMNS = tuple(field.name for field in fields(Entry))
+_SCORES = ("test_scores", "train_scores")
+_ADD = (
+    f"INSERT OR REPLACE INTO evaluation (key, {', '.join(_COLUMNS)}) "
+    f"VALUES (?{', ?' * len(_COLUMNS)})"
+)
+_FIND = f"SELECT {', '.join(_COLUMNS)} FROM evaluation WHERE key = ?"
+_ALL = f"SELECT {', '.join(_COLUMNS)} FROM evaluation ORDER BY rowid"
+
+
+def _named(row: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    return zip(_COLUMNS, row, strict=True)
+
+
+def _storable(text: str) -> str:
+    """Return it without what UTF-8 has no code for."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """Return a row as it was written; raise for one that was not written here."""
+    values: dict[str, Any] = dict(_named(row))
+    values |= {name: _scores(values[name]) for name in _SCORES}
+    entry = Entry(**values)
+    failed = (entry.failed_step, entry.failure)
+    if not (
+        isinstance(entry.params, str)
+        and all(type(n) is int for n in (entry.n_resources, entry.split, entry.n_trained))
+        and all(_is_time(t) for t in (entry.fit_time, entry.score_time, entry.finished))
+        and (failed == (None, None) or all(isinstance(text, str) for text in failed))
+    ):
+        raise ValueError(f"a row reads {row!r:.200}")
+    return entry
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value) and value >= 0
+
+
+def _scores(text: Any) -> Scores:
+    """Return scores from JSON; raise for anything else."""
+    if not isinstance(text, str):
+        raise ValueError(f"scores read {text!r:.200}")
+    try:
+        scores = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("scores are nested") from error
+    values = scores.values() if isinstance(scores, dict) else [scores]
+    if not all(value is None or type(value) is float for value in values):
+        raise ValueError(f"scores read {text:.200}")
+    return scores
+
+
+# --- one writer --------------------------------------------------------------------
+
+
+class _Lock:
+    """Held by one search at a time, in whatever thread or process; gone with it.
+
+    SQLite's own lock on a file beside the journal: on the journal itself it would keep
+    readers out, or be given up with each transaction.
+    """
+
+    def __init__(self, path: str):
+        self._path = f"{path}-lock"
+        self._held = self._take()
+        with contextlib.suppress(sqlite3.OperationalError):
+            # Another may have removed the file that was just locked; then it is not this one.
+            self._take().close()
+            self._held.close()
+            self._held = self._take()
+
+    def _take(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):  # Windows removes no open file.
+            os.unlink(self._path)
+        self._held.close()
+
+
+# --- the file ----------------------------------------------------------------------
+
+
+class Journal:
+    """The file that a search writes to, and finds earlier evaluations in.
+
+    Parameters
+    ----------
+    path : str
+    identity : mapping of str to str
+        What all searches in the file share, by what it is called in an error.
+
+    Raises
+    ------
+    ValueError
+        Where the file cannot be used: it is none of ours, of a newer version, in use,
+        read-only, or of something else.
+    """
+
+    def __init__(self, path: str, identity: Mapping[str, str]):
+        self._name = path
+        path = os.path.abspath(path)
+        try:
+            self._lock = _Lock(path)
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = _connected(path)
+            self._prepare(self._connection)
+            self._identify(identity)
+        except (sqlite3.Error, _ForeignError) as error:
+            self.close()
+            raise self._refusal(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the one file only, and to others."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):  # A full disk: the log stays beside it.
+                self._connection.close()
+        self._lock.release()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables in a new file; look at those of an old one before touching it."""
+        _check_kind(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not _objects(connection):
+            for table in _TABLES:
+                connection.execute(table)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute("COMMIT")
+
+    def _identify(self, identity: Mapping[str, str]) -> None:
+        for name, value in identity.items():
+            known = self._remember(name, value)
+            if known != value:
+                raise _ForeignError(
+                    f"it is of another {name}: {known} there, {value} here. Give each its own file."
+                )
+
+    def _refusal(self, error: Exception) -> ValueError:
+        text = str(error)
+        advice = next((words for part, words in _ADVICE if part in text), "")
+        return ValueError(f"journal={self._name!r} cannot be used: {text}{advice}")
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    def remember(self, name: str, value: str) -> str:
+        """Return what the file says of it; what it is told, where it says nothing yet."""
+        with self._writing():
+            return self._remember(name, value)
+
+    def _remember(self, name: str, value: str) -> str:
+        self._open.execute("INSERT OR IGNORE INTO search VALUES (?, ?)", (name, value))
+        known = self._open.execute("SELECT value FROM search WHERE name = ?", (name,))
+        return str(known.fetchone()[0])
+
+    def find(self, key: bytes) -> Entry | None:
+        """Return what was measured under this key.
+
+        Raises
+        ------
+        ValueError
+            Where the file is damaged.
+        """
+        try:
+            row = self._open.execute(_FIND, (key,)).fetchone()
+            return None if row is None else _entry(row)
+        except (sqlite3.Error, ValueError) as error:
+            raise ValueError(
+                f"journal={self._name!r} is damaged ({error}); what the search measured is "
+                "in cv_results_. Start again with a new file."
+            ) from error
+
+    def add(self, key: bytes, entry: Entry) -> None:
+        """Keep an evaluation; it is safe from the end of this process on return.
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written.
+        """
+        with self._writing():
+            self._open.execute(_ADD, (key, *entry.as_row()))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(
+                f"journal={self._name!r} cannot be written: {error}. What is in it is safe; "
+                "make room, and start the search again."
+            ) from error
+
+
+class _ForeignError(Exception):
+    """The file is not what a search may write to."""
+
+
+# What to do, by what is said of the problem.
+_ADVICE = (
+    ("locked", "; another search is writing to it. Wait for it, or use another file."),
+    ("readonly", "; it must be writable, or copied to where it is."),
+    ("not a database", "; it is another kind of file. Name one that does not exist yet."),
+    ("unable to open", "; its folder must exist and be writable, and it must be no folder."),
+    ("full", "; make room on the disk."),
+)
+
+
+def _connected(path: str, query: str = "") -> sqlite3.Connection:
+    """Open a file, new or not, that may be anyone's."""
+    uri = f"{Path(path).as_uri()}{query}"
+    connection = sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _objects(connection: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    """Return all tables, views, indices and triggers, as they were made."""
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+def _check_kind(connection: sqlite3.Connection) -> None:
+    """Raise unless it is empty, or has what we make and nothing else."""
+    objects = _objects(connection)
+    if not objects:
+        return
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION:
+        raise _ForeignError(
+            "it is a database of something else. Name a file that does not exist yet."
+        )
+    if schema > SCHEMA:
+        raise _ForeignError(
+            f"it was written by a newer version of skhyperband (schema {schema}, known "
+            f"here up to {SCHEMA}). Upgrade, or use another file."
+        )
+    with contextlib.closing(sqlite3.connect(":memory:")) as example:
+        for table in _TABLES:
+            example.execute(table)
+        if objects != _objects(example):
+            raise _ForeignError("its tables were changed. Use another file.")
+
+
+def read(path: str) -> list[Entry]:
+    """Return all that is in a journal, also while a search writes to it.
+
+    Raises
+    ------
+    ValueError
+        Where it is no journal, or a damaged one.
+    FileNotFoundError
+        Where there is no such file.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no journal {path!r}.")
+    try:
+        # Not mode=ro, which leaves the log's files behind.
+        with contextlib.closing(_connected(os.path.abspath(path), "?mode=rw")) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            _check_kind(connection)
+            return [_entry(row) for row in connection.execute(_ALL)]
+    except (sqlite3.Error, ValueError, _ForeignError) as error:
+        raise ValueError(f"journal={path!r} cannot be read: {error}") from error

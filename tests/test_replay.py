@@ -1,0 +1,629 @@
+import contextlib
+import os
+import sqlite3
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pandas
+import pytest
+from scipy.stats import loguniform, uniform
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, read_journal
+from skhyperband._journal import Journal
+from tests.estimators import Failing, Scored
+
+SPACE = {"quality": np.linspace(0.05, 0.95, 9)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Give a path where nothing is yet."""
+    return tmp_path / "search.sqlite"
+
+
+def halving(estimator=None, space=SPACE, **options):
+    common = {"resource": "n_units", "max_resources": 9, "cv": 3, "random_state": 0}
+    common["n_candidates"] = "all" if space is SPACE else "exhaust"
+    estimator = Scored() if estimator is None else estimator
+    return SuccessiveHalvingSearchCV(estimator, space, **{**common, **options})
+
+
+def forests(search_class=SuccessiveHalvingSearchCV, **options):
+    common = {"resource": "n_estimators", "max_resources": 27, "cv": 3, "random_state": 0}
+    estimator = ExtraTreesClassifier(max_depth=4, random_state=0)
+    space = {"max_features": uniform(0.1, 0.9), "min_samples_leaf": [1, 2, 4, 8]}
+    return search_class(estimator, space, **{**common, **options})
+
+
+def n_rows(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT count(*) FROM evaluation").fetchone()[0]
+
+
+def without(results, *names):
+    return {name: column for name, column in results.items() if name not in names}
+
+
+def forget(path, share, seed=0):
+    """Take some of the evaluations out of a journal, as if a search had ended before them."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = [row for (row,) in connection.execute("SELECT rowid FROM evaluation")]
+        gone = np.random.default_rng(seed).permutation(rows)[: int(share * len(rows))]
+        connection.executemany("DELETE FROM evaluation WHERE rowid = ?", [(int(r),) for r in gone])
+        connection.commit()
+
+
+# --- the same search again ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_finished_search_is_replayed_whole(path, search_class, n_jobs, classification):
+    """Nothing is fitted but the refit; every number is that of the first, times too."""
+    search = forests(search_class, journal=path, n_jobs=n_jobs)
+    first = search.fit(*classification)
+    n_first, results, rungs = first.n_replayed_, first.cv_results_, first.rungs_
+    n_measured = n_rows(path)
+
+    again = search.fit(*classification)
+
+    assert n_first == 0
+    assert again.n_replayed_ == n_measured == n_rows(path)
+    np.testing.assert_equal(again.cv_results_, results)
+    np.testing.assert_equal(again.rungs_.rungs, rungs.rungs)
+    assert again.best_params_ == first.best_params_
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("promotion", ["bracket", "level"])
+def test_search_that_was_cut_short_ends_as_if_it_had_not_been(
+    path, share, promotion, n_jobs, classification, assert_same_results
+):
+    """Whatever is missing, survivors that are fitted fresh give the same scores."""
+    search = forests(HyperbandSearchCV, promotion=promotion, n_jobs=n_jobs)
+    undisturbed = search.fit(*classification).cv_results_
+    search.set_params(journal=path).fit(*classification)
+    n_all = n_rows(path)
+    forget(path, share)
+
+    search.fit(*classification)
+
+    assert search.n_replayed_ == n_all - int(share * n_all)
+    assert_same_results(
+        without(search.cv_results_, "n_resources_trained"),
+        without(undisturbed, "n_resources_trained"),
+    )
+
+
+def test_replayed_rows_have_their_recorded_times(path, classification):
+    """Of those that were measured anew the times are their own."""
+    search = halving(journal=path).fit(*classification)
+    times = search.cv_results_["mean_fit_time"]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE evaluation SET fit_time = 1000.0 WHERE n_resources = 1")
+        connection.execute("DELETE FROM evaluation WHERE n_resources > 1")
+        connection.commit()
+
+    search.fit(*classification)
+
+    assert (search.cv_results_["mean_fit_time"][:9] == 1000).all()
+    assert (search.cv_results_["mean_fit_time"][9:] < 100).all()
+    assert (times < 100).all()
+    assert search.rungs_.rungs[0].seconds >= 27_000
+
+
+def test_each_evaluation_is_kept_before_its_candidate_goes_on(path, classification):
+    """A fit of the second rung finds all of the first in the file."""
+    search = halving(Looking(journal=str(path)), journal=path).fit(*classification)
+
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert n_rows(path) == 27 + 9 + 3
+
+
+class Looking(Scored):
+    """Fails where it goes on and the rung below is not in the journal."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None, journal=None):
+        super().__init__(quality, n_units, label)
+        self.journal = journal
+
+    def fit(self, X, y=None):
+        """Look, and fit."""
+        if self.n_units > 1 and len(X) == 160:
+            known = read_journal(self.journal)
+            below = known[known.n_resources < self.n_units]
+            assert len(below) == {3: 27, 9: 36}[self.n_units]
+            assert len(below[below.param_quality == self.quality]) >= 3
+        return super().fit(X, y)
+
+
+def test_interrupted_search_goes_on(path, classification, assert_same_results):
+    """What had finished before an exception is in the file."""
+
+    class Sampler:
+        calls = 0
+
+        def ask(self, n):
+            return [{"quality": q} for q in np.linspace(0.1, 0.9, n)] if n else []
+
+        def tell(self, candidates, scores, n_resources):
+            if Sampler.calls == 1:
+                raise KeyboardInterrupt
+            Sampler.calls += 1
+
+    undisturbed = halving(sampler=Sampler(), n_candidates=9)
+    Sampler.calls = 2
+    undisturbed.fit(*classification)
+    search = halving(sampler=Sampler(), n_candidates=9, journal=path)
+    Sampler.calls = 0
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+    n_interrupted = n_rows(path)
+    Sampler.calls = 2
+    search.fit(*classification)
+
+    assert n_interrupted == search.n_replayed_ == 36
+    assert_same_results(search.cv_results_, undisturbed.cv_results_)
+
+
+def test_seed_that_was_drawn_is_kept(path, classification, assert_same_results):
+    """random_state=None draws once a journal."""
+    search = forests(random_state=None, journal=path)
+    first = search.fit(*classification).cv_results_
+
+    again = search.fit(*classification)
+
+    assert again.n_replayed_ == n_rows(path)
+    assert_same_results(again.cv_results_, first)
+
+
+def test_seed_that_is_given_goes_before_the_one_that_was_drawn(path, classification):
+    """A number means what it means without a journal."""
+    forests(random_state=None, journal=path).fit(*classification)
+    given = forests(random_state=3, journal=path).fit(*classification)
+    plain = forests(random_state=3).fit(*classification)
+
+    assert given.cv_results_["params"] == plain.cv_results_["params"]
+
+
+# --- another search of the same data -----------------------------------------------
+
+WIDER = {
+    "more candidates": (forests, {"n_candidates": 54}),
+    "higher maximum": (forests, {"max_resources": 81, "min_resources": 1}),
+    "another factor": (forests, {"factor": 9}),
+    "Hyperband": (lambda **options: forests(HyperbandSearchCV, **options), {}),
+    "n_jobs and verbose": (
+        lambda **options: forests(**options).set_params(
+            estimator__n_jobs=2, n_jobs=2, estimator__verbose=0
+        ),
+        {},
+    ),
+    "without training on": (forests, {"continue_training": False}),
+    "metric by another way": (forests, {"scoring": make_scorer(accuracy_score)}),
+}
+
+
+@pytest.mark.parametrize(("make", "options"), WIDER.values(), ids=WIDER)
+def test_other_search_reuses_all_that_it_can(
+    path, make, options, classification, assert_same_results
+):
+    """What it takes from the journal is what it would have measured."""
+    scoring = "accuracy" if "scoring" in options else None
+    forests(journal=path, min_resources=1, scoring=scoring).fit(*classification)
+    n_known = n_rows(path)
+    options = {"min_resources": 1, **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = make(**options).fit(*classification)
+        search = make(journal=path, **options).fit(*classification)
+
+    assert search.n_replayed_ > 0
+    assert search.n_replayed_ == n_known or options.get("factor") == 9
+    assert_same_results(
+        without(search.cv_results_, "n_resources_trained"),
+        without(plain.cv_results_, "n_resources_trained"),
+    )
+
+
+def double(X):
+    return 2 * X
+
+
+OTHER = {
+    "seed": {"random_state": 1},
+    "splits": {"cv": KFold(3, shuffle=True, random_state=1)},
+    "scorer": {"scoring": "balanced_accuracy"},
+    "scorers": {"scoring": {"a": "accuracy"}},
+    "estimator's parameter": {
+        "estimator": ExtraTreesClassifier(max_depth=4, random_state=0, criterion="entropy")
+    },
+    "estimator's seed": {"estimator": ExtraTreesClassifier(max_depth=4, random_state=1)},
+}
+
+
+@pytest.mark.parametrize("options", OTHER.values(), ids=OTHER)
+def test_other_evaluations_are_not_found(path, options, classification, assert_same_results):
+    """A search of something else is measured, and kept beside the first."""
+    forests(journal=path).fit(*classification)
+    n_known = n_rows(path)
+
+    search = forests().set_params(**options)
+    plain = search.fit(*classification).cv_results_
+    search.set_params(journal=path).fit(*classification)
+
+    assert search.n_replayed_ == 0
+    assert n_rows(path) == 2 * n_known
+    assert_same_results(search.cv_results_, plain)
+
+
+def test_weights_are_part_of_the_key(path, classification, assert_same_results):
+    """Evaluations with other fit parameters are other evaluations."""
+    X, y = classification
+    weights = np.linspace(0, 1, len(y))
+    search = forests(journal=path).fit(X, y)
+
+    weighted = search.fit(X, y, sample_weight=weights).n_replayed_
+    weighted_again = search.fit(X, y, sample_weight=weights.copy()).n_replayed_
+    other = search.fit(X, y, sample_weight=weights[::-1]).n_replayed_
+
+    assert (weighted, other) == (0, 0)
+    assert weighted_again == n_rows(path) / 3
+
+
+def test_samples_are_known_by_their_rows(path, classification):
+    """With samples as the resource, more candidates reuse the rungs of fewer."""
+    common = {"cv": 3, "random_state": 0, "journal": path, "min_resources": 26}
+    space = {"max_depth": range(1, 50)}
+    tree = DecisionTreeClassifier(random_state=0)
+    small = SuccessiveHalvingSearchCV(tree, space, n_candidates=9, **common).fit(*classification)
+    n_known = n_rows(path)
+
+    wide = SuccessiveHalvingSearchCV(tree, space, n_candidates=27, **common).fit(*classification)
+    reseeded = wide.set_params(random_state=1, n_candidates=9).fit(*classification)
+
+    assert small.n_replayed_ == 0
+    assert n_known > 0
+    assert reseeded.n_replayed_ < 9 * 3  # The full training part is the same for any seed.
+    assert set(reseeded.cv_results_["n_resources"]) == {26, 80, 240}
+
+
+def test_training_on_in_kind_only_is_another_computation(path, classification):
+    """What True trains on is not taken for a fresh fit, nor the other way round."""
+    search = SuccessiveHalvingSearchCV(
+        SGDClassifier(random_state=0, tol=None),
+        {"alpha": loguniform(1e-5, 1)},
+        resource="max_iter",
+        max_resources=9,
+        cv=3,
+        random_state=0,
+        journal=path,
+    ).fit(*classification)
+    fresh = search.cv_results_["mean_test_score"]
+
+    trained_on = search.set_params(continue_training=True).fit(*classification)
+    n_first = trained_on.n_replayed_
+    scores = trained_on.cv_results_["mean_test_score"]
+    again = trained_on.fit(*classification)
+
+    assert n_first == 0
+    assert again.n_replayed_ == n_rows(path) / 2
+    np.testing.assert_equal(again.cv_results_["mean_test_score"], scores)
+    assert fresh.shape == scores.shape
+
+
+# --- failures ----------------------------------------------------------------------
+
+
+def test_failures_are_replayed(path, classification, assert_same_results):
+    """They are told as if they had happened again, and cost nothing."""
+    search = halving(Failing(below=0.3), journal=path)
+    with pytest.warns(FitFailedWarning, match=r"too low") as first:
+        results = search.fit(*classification).cv_results_
+    with pytest.warns(FitFailedWarning, match=r"too low") as again:
+        search.fit(*classification)
+
+    assert search.n_replayed_ == n_rows(path)
+    assert_same_results(search.cv_results_, results)
+    assert [str(w.message) for w in again] == [str(w.message) for w in first]
+    assert search.rungs_.rungs[0].n_failures == 9
+
+
+def test_what_is_to_be_raised_happens_again(path, classification):
+    """With error_score="raise" the exception is the real one, of a new try."""
+    with pytest.warns(FitFailedWarning):
+        halving(Failing(below=0.3), journal=path).fit(*classification)
+    search = halving(Failing(below=0.3), journal=path, error_score="raise")
+
+    with pytest.raises(ArithmeticError, match="too low"):
+        search.fit(*classification)
+    mended = halving(Failing(below=0.3), journal=path, error_score="raise")
+    Failing.fit, own = Scored.fit, Failing.fit
+    try:
+        mended.fit(*classification)
+    finally:
+        Failing.fit = own
+    assert np.isfinite(mended.cv_results_["mean_test_score"]).all()
+    assert mended.n_replayed_ > 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_replayed(path, value, classification):
+    """SQLite has no NaN, the journal has."""
+    search = halving(Odd(value=value), journal=path)
+    first = search.fit(*classification).cv_results_
+    search.fit(*classification)
+
+    assert search.n_replayed_ == n_rows(path)
+    np.testing.assert_equal(search.cv_results_, first)
+
+
+class Odd(Scored):
+    """Scores what it is told where the quality is low."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None, value=np.nan):
+        super().__init__(quality, n_units, label)
+        self.value = value
+
+    def score(self, X, y=None):
+        """Return it."""
+        return self.value if self.quality < 0.5 else super().score(X, y)
+
+
+def test_train_scores_that_are_missing_are_measured(path, classification):
+    """A search without them leaves less than one with them asks for."""
+    plain = halving(journal=path).fit(*classification)
+
+    first = halving(journal=path, return_train_score=True).fit(*classification)
+    n_first = first.n_replayed_
+    again = halving(journal=path, return_train_score=True).fit(*classification)
+    without_them = halving(journal=path).fit(*classification)
+
+    assert (plain.n_replayed_, n_first) == (0, 0)
+    assert again.n_replayed_ == without_them.n_replayed_ == n_rows(path) == 39
+    np.testing.assert_equal(
+        again.cv_results_["mean_train_score"], first.cv_results_["mean_train_score"]
+    )
+
+
+def several(estimator, X, y):
+    return {"a": estimator.score(X, y), "b": 1.0}
+
+
+@pytest.mark.parametrize("scoring", [several, ["accuracy", "recall"]], ids=["callable", "list"])
+def test_several_metrics_are_replayed(path, scoring, classification):
+    """Each has its column again."""
+    rank_by = "a" if callable(scoring) else "recall"
+    search = halving(journal=path, scoring=scoring, rank_by=rank_by)
+    first = search.fit(*classification).cv_results_
+
+    search.fit(*classification)
+
+    assert search.n_replayed_ == n_rows(path)
+    np.testing.assert_equal(search.cv_results_, first)
+
+
+@pytest.mark.parametrize("scores", ['{"evil": 1.0}', "0.5", "null"])
+def test_scores_of_other_metrics_are_not_taken(path, scores, classification):
+    """A row that does not say what was asked for is measured again."""
+    search = halving(journal=path, scoring=["accuracy", "recall"], rank_by="recall")
+    first = search.fit(*classification).cv_results_
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE evaluation SET test_scores = ?", (scores,))
+        connection.commit()
+
+    search.fit(*classification)
+
+    assert search.n_replayed_ == 0
+    np.testing.assert_equal(search.cv_results_["mean_test_recall"], first["mean_test_recall"])
+
+
+def test_row_of_a_candidate_that_nobody_asked_about_is_not_reported(path, classification):
+    """Who is tried is the sampler's word; the file only says what is known of it."""
+    search = halving(journal=path).fit(*classification)
+    first = search.cv_results_
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            """INSERT INTO evaluation SELECT x'00', '{"quality": 99.0}', n_resources, split,
+            '99.0', train_scores, fit_time, score_time, n_trained, failed_step, failure, finished
+            FROM evaluation LIMIT 1"""
+        )
+        connection.execute("""UPDATE evaluation SET params = '{"quality": 98.0}'""")
+        connection.commit()
+
+    search.fit(*classification)
+
+    np.testing.assert_equal(search.cv_results_, first)
+
+
+# --- what is refused before anything is fitted -------------------------------------
+
+
+class Unfitted(ClassifierMixin, BaseEstimator):
+    """Must not be fitted."""
+
+    def __init__(self, func=None, n_units=1):
+        self.func = func
+        self.n_units = n_units
+
+    def fit(self, X, y):
+        """Fail the test."""
+        pytest.fail("it was fitted")
+
+
+def nameless():
+    return lambda X: X
+
+
+NAMELESS = {
+    "estimator": (
+        lambda: halving(Unfitted(func=nameless()), {"func": [None]}, n_candidates=1),
+        r"estimator.*func.*no stable digest.*lambda",
+    ),
+    "step": (
+        lambda: SuccessiveHalvingSearchCV(
+            make_pipeline(FunctionTransformer(nameless()), KNeighborsClassifier()),
+            {"kneighborsclassifier__n_neighbors": range(1, 9)},
+        ),
+        r"estimator.*functiontransformer.*func.*no stable digest.*lambda",
+    ),
+    "list of values": (
+        lambda: halving(Unfitted(), {"func": [None, double, nameless()]}, n_candidates=3),
+        r"param_distributions\['func'\].*no stable digest.*lambda",
+    ),
+    "candidate": (
+        lambda: halving(
+            Unfitted(), {"func": [None]}, n_candidates=1, initial_candidates=[{"func": nameless()}]
+        ),
+        r"initial_candidates.*func.*no stable digest.*lambda",
+    ),
+    "scorer": (
+        lambda: halving(Unfitted(), {"func": [None]}, scoring=nameless()),
+        r"scoring.*lambda",
+    ),
+    "way of training on": (
+        lambda: halving(Unfitted(), {"func": [None]}, continue_training=nameless()),
+        r"continue_training.*lambda",
+    ),
+    "fit parameter": (None, r"sample_weight.*no state to read"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), NAMELESS.values(), ids=NAMELESS)
+def test_what_has_no_stable_digest_is_named(path, make, message, classification):
+    """Before anything is fitted, the error says which parameter it is."""
+    params = {}
+    if make is None:
+        make, params = (lambda: halving(Unfitted(), {"func": [None]})), {"sample_weight": Lock()}
+    search = make().set_params(journal=path)
+
+    with pytest.raises(TypeError, match=message):
+        search.fit(*classification, **params)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [(5, TypeError, "journal=5"), (b"x", TypeError, "path"), ("", ValueError, "names no file")],
+)
+def test_journal_must_be_a_path(search_class, value, error, message, classification):
+    """Other values are refused at once."""
+    with pytest.raises(error, match=message):
+        forests(search_class, journal=value).fit(*classification)
+    with pytest.raises(error, match=message):
+        forests(search_class, journal=value).plan(*classification)
+
+
+@pytest.mark.parametrize("what", ["X", "y", "type of X", "estimator"])
+def test_journal_of_something_else_is_refused(path, what, classification):
+    """Nothing is fitted, and nothing of the first search is lost."""
+    X, y = classification
+    forests(journal=path).fit(X, y)
+    n_known = n_rows(path)
+    other = forests(journal=path)
+    if what == "X":
+        X = np.where(np.arange(X.size).reshape(X.shape) == 7, 0.0, X)
+    elif what == "y":
+        y = 1 - y
+    elif what == "type of X":
+        X = pandas.DataFrame(X)
+    else:
+        other = SuccessiveHalvingSearchCV(
+            KNeighborsClassifier(), {"n_neighbors": [1, 2]}, n_candidates=2, journal=path
+        )
+    with pytest.raises(
+        ValueError, match=f"another {what.removeprefix('type of ')}: .*its own file"
+    ):
+        other.fit(X, y)
+
+    assert n_rows(path) == n_known
+
+
+def test_disk_that_fills_up_keeps_what_was_measured(path, classification, monkeypatch):
+    """The error goes to the caller; the search holds what was whole."""
+    add = Journal.add
+    added = []
+
+    def limited(journal, key, entry):
+        if len(added) == 30:
+            journal._open.execute("PRAGMA max_page_count = 1")
+            entry = replace(entry, params="x" * 2**20)
+        added.append(key)
+        add(journal, key, entry)
+
+    monkeypatch.setattr(Journal, "add", limited)
+    search = halving(journal=path)
+    with pytest.raises(OSError, match="make room"):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "interrupted"
+    assert len(search.cv_results_["params"]) == 9 + 3  # The second level has one split.
+    assert n_rows(path) == 30
+
+
+# --- for those who look ------------------------------------------------------------
+
+
+def test_verbose_says_how_much_is_known(path, classification, capsys):
+    """A line a level, with the number of evaluations from the journal."""
+    search = halving(journal=path, verbose=1).fit(*classification)
+    first = capsys.readouterr().out
+    search.fit(*classification)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert "journal" not in first
+    assert ["27 from the journal" in lines[0], "9 from the journal" in lines[1]] == [True] * 2
+
+
+def test_frame_has_a_row_for_each_evaluation(path, classification):
+    """With the columns of cv_results_, one split a row."""
+    estimator = make_pipeline(StandardScaler(), KNeighborsClassifier())
+    space = {
+        "kneighborsclassifier__n_neighbors": [1, 3, 5],
+        "kneighborsclassifier__weights": ["uniform", "distance"],
+        "standardscaler": ["passthrough", StandardScaler()],
+    }
+    search = SuccessiveHalvingSearchCV(
+        estimator, space, n_candidates=9, cv=3, random_state=0, journal=path, verbose=0
+    ).fit(*classification)
+    frame = read_journal(path)
+
+    assert len(frame) == (search.cv_results_["n_splits"]).sum()
+    assert set(frame["param_kneighborsclassifier__n_neighbors"]) <= {1, 3, 5}
+    assert set(frame["param_standardscaler"]) <= {"passthrough", "StandardScaler()"}
+    assert frame["finished"].is_monotonic_increasing
+    assert frame["finished"].dt.year.min() >= 2024
+    assert frame["test_score"].between(0, 1).all()
+    assert frame["failure"].isna().all()
+    top = frame[frame.n_resources == 240].groupby("split").test_score.max()
+    assert top.mean() >= search.best_score_ - 1e-12
+
+
+def test_frame_of_an_empty_journal_is_empty(path):
+    """A search that has just begun has no rows yet."""
+    with Journal(os.fspath(path), {}):
+        frame = read_journal(path)
+
+    assert len(frame) == 0
+
+
+def test_file_that_is_no_journal_is_no_frame(tmp_path):
+    """The error names the file."""
+    Path(tmp_path, "x").write_text("nothing")
+
+    with pytest.raises(ValueError, match=r"x' cannot be read"):
+        read_journal(tmp_path / "x")
+    with pytest.raises(FileNotFoundError, match="no journal"):
+        read_journal(tmp_path / "y")

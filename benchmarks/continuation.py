@@ -42,6 +42,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 from sklearn.preprocessing import LabelEncoder, OrdinalEncoder
+from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
@@ -357,7 +358,9 @@ def make_table(args, table, name):
     candidates = list(ParameterSampler(space, args.pool, random_state=0))
     jobs = [(train, test, params) for train, test in splits for params in candidates]
     work = functools.partial(staged_scores, estimator, by, amounts, X, y)
-    with ProcessPoolExecutor(max(args.n_jobs)) as pool:
+    with ProcessPoolExecutor(
+        max(args.n_jobs), initializer=threadpool_limits, initargs=(1,)
+    ) as pool:
         scores = list(pool.map(work, *zip(*jobs, strict=True), chunksize=5))
     filled = np.full((args.pool, args.max_resources + 1, N_SPLITS), np.nan)
     filled[:, amounts] = np.reshape(scores, (N_SPLITS, args.pool, -1)).transpose(1, 2, 0)

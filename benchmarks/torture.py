@@ -12,6 +12,7 @@ it removes them. POSIX only.
 """
 
 import argparse
+import contextlib
 import os
 import pickle
 import random
@@ -116,10 +117,20 @@ def outcome_of(search, kill_after=None):
             os.kill(process, signal.SIGKILL)
         rest = pipe.read()
     os.waitpid(process, 0)
+    end_workers_of(process)
     try:
         return pickle.loads(rest)
     except (EOFError, pickle.UnpicklingError):
         return None
+
+
+def end_workers_of(process):
+    """End workers that had no task yet when their search was killed: they wait for minutes."""
+    for other in psutil.process_iter(["cmdline"]):
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            ours = os.getsid(other.pid) == process
+            if ours and any("popen_loky" in word for word in other.info["cmdline"] or ()):
+                other.kill()
 
 
 def n_lost(results, expected):

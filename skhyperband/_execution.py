@@ -67,7 +67,7 @@ class Shared:
         with self._packing:
             if self._packed is None:
                 self._packed = _pack(self.value)
-        return _received, (self._key, *self._packed)
+        return _received, (self._key, os.getpid(), *self._packed)
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ _kept: dict[str, _Received] = {}
 _keeping = threading.Lock()
 
 
-def _received(key: str, packed: np.ndarray, sizes: list[int]) -> _Received:
+def _received(key: str, sender: int, packed: np.ndarray, sizes: list[int]) -> _Received:
     """Return what was received under this key before, or unpack it now."""
     with _keeping:
-        _end_with_parent()
+        _end_with(sender)
         if key not in _kept:
             path: str | None = None
             if isinstance(packed, np.memmap) and os.name == "posix":
@@ -103,20 +103,20 @@ def _received(key: str, packed: np.ndarray, sizes: list[int]) -> _Received:
 
 
 @functools.cache
-def _end_with_parent() -> None:
-    """Have this process end when the one that started it is killed.
+def _end_with(sender: int) -> None:
+    """Have this process end when the one that gave it the work is killed.
 
     loky's workers would go on to the end of their fit, and then wait five minutes for more.
-    Others are not ours: a Dask worker may well outlive the shell that started it.
+    Others are not ours: a Dask worker may well outlive the process that started it.
     """
 
-    def watch(parent: int) -> None:
-        while os.getppid() == parent:
+    def watch() -> None:
+        while os.getppid() == sender:
             time.sleep(1)
         os._exit(1)
 
     if os.name == "posix" and multiprocessing.current_process().name.startswith("Loky"):
-        threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _forget_when_deleted() -> None:

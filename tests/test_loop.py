@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import math
 from collections import Counter
@@ -425,6 +426,86 @@ def test_what_the_score_raises_ends_the_search():
 
     with pytest.raises(ZeroDivisionError):
         loop.run(Executor())
+
+
+# --- anything may happen -------------------------------------------------------------
+
+
+class Unsteady(Executor):
+    """Comes too late, or is interrupted, after so many outcomes."""
+
+    def __init__(self, score, after, ending):
+        super().__init__(score)
+        self.outcomes = {}
+        self._after = after
+        self._ending = ending
+
+    def run(self, tasks):
+        for position, outcome in super().run(tasks):
+            task = tasks[position]
+            if len(self.outcomes) < self._after:
+                self.outcomes[task.candidate["x"], task.n_resources, task.split] = outcome
+                yield position, outcome
+            elif self._ending == "interrupt":
+                raise KeyboardInterrupt
+            else:
+                yield position, None
+
+
+def mean_of(loop, row):
+    """Return a row's mean score."""
+    keys = [loop.measured.key(row, split) for split in range(row.rung.n_splits)]
+    return sum(loop.measured.outcomes[key].test_scores for key in keys) / len(keys)
+
+
+def contests_of(loop, promotion):
+    """Return the rows of those who compete, and the candidates that went on, contest by contest."""
+    by_contest = {}
+    for row in loop.measured.rows:
+        rung = row.rung
+        one_bracket = promotion == "bracket" or len(loop.executed_plan.brackets) == 1
+        place = (rung.bracket, rung.iter) if one_bracket else (rung.n_resources, rung.n_splits)
+        by_contest.setdefault((rung.repeat, *place), []).append(row)
+    for rows in by_contest.values():
+        later = loop.measured.rows[loop.measured.rows.index(rows[-1]) + 1 :]
+        yield rows, {row.candidate for row in later if row.rung.iter > 0}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    plan=schedules(),
+    promotion=promotions,
+    failing=st.integers(1, 6),
+    after=st.integers(0, 60) | st.just(10**9),
+    ending=st.sampled_from(["late", "interrupt"]),
+)
+def test_whatever_happens_no_row_is_lost_and_no_failure_promoted_over_a_number(
+    plan, promotion, failing, after, ending
+):
+    """Some fail everywhere, some on a split, some at a rung; and the search may end early."""
+
+    def score(x, n_resources, split):
+        fails = x % 6 >= failing or (x + split) % 11 == 0 or (x + n_resources) % 7 == 0
+        return nan if fails else scrambled(x, n_resources, split)
+
+    executor = Unsteady(score, after, ending)
+    loop = loop_of(plan, promotion=promotion)
+    with contextlib.suppress(KeyboardInterrupt):
+        loop.run(executor)
+
+    measured = loop.measured
+    assert len(measured.outcomes) == len(executor.outcomes)
+    wholly_measured = {(row.candidate, row.rung.n_resources) for row in measured.rows}
+    levels = sorted({row.rung.n_resources for row in measured.rows})
+    if levels:  # All that was measured below the highest level is in a row.
+        below = {key for key in executor.outcomes if key[1] < levels[-1]}
+        assert {key[:2] for key in below} <= wholly_measured
+    for rows, going_on in contests_of(loop, promotion):
+        means = {row.candidate: mean_of(loop, row) for row in rows}
+        promoted = going_on & means.keys()
+        left = means.keys() - promoted
+        if any(math.isnan(means[candidate]) for candidate in promoted):
+            assert all(math.isnan(means[candidate]) for candidate in left)
 
 
 # --- the order of computing does not matter ----------------------------------------

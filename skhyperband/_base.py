@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -22,11 +22,12 @@ from sklearn.utils.multiclass import type_of_target
 from skhyperband._continuation import Continuation
 from skhyperband._evaluation import Deadline, Evaluator, Outcome
 from skhyperband._execution import Executor, JoblibExecutor
+from skhyperband._inputs import Data, checked_data, read_splits
 from skhyperband._journal import Journal
 from skhyperband._loop import LevelReport, Loop
 from skhyperband._parameters import (
     as_seconds,
-    check_candidate_form,
+    candidate_check,
     check_count,
     check_parameters,
 )
@@ -45,7 +46,6 @@ from skhyperband._resources import (
     Resource,
     SampleResource,
     Split,
-    as_row_numbers,
     check_resource,
     count_classes,
     order_samples,
@@ -78,23 +78,6 @@ from skhyperband._warnings import Caught, catching, describe_failures, every_tim
 
 # Names of resources of which too few mean that a solver has not converged.
 _ITERATIONS = ("iter", "iterations", "epochs")
-
-
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """What is fitted on: the arguments of `fit`, sorted by who gets them."""
-
-    X: Any
-    y: Any
-    fit_params: dict[str, Any]
-    score_params: dict[str, Any]
-    cv: Any
-    splits: list[tuple[np.ndarray, np.ndarray]]
-    groups: Any
-
-    @property
-    def n_samples(self) -> int:
-        return n_rows(self.X)
 
 
 @dataclass(frozen=True)
@@ -354,7 +337,7 @@ class HalvingSearch(SearchBase):
         return self
 
     def _search(
-        self, data: _Data, plan: Plan, scorer: Any, deadline: Deadline, journal: Journal | None
+        self, data: Data, plan: Plan, scorer: Any, deadline: Deadline, journal: Journal | None
     ) -> tuple[Loop, StateStore]:
         """Run the plan, and keep what was measured, whatever ends it."""
         seeds = self._seeds(journal)
@@ -395,41 +378,14 @@ class HalvingSearch(SearchBase):
 
     # -- what the search is put together from
 
-    def _data(self, X: Any, y: Any, params: dict[str, Any]) -> _Data:
-        X, y = _checked_data(X, y, params)
+    def _data(self, X: Any, y: Any, params: dict[str, Any]) -> Data:
+        X, y = checked_data(X, y, params)
         params = cut_metadata(X, params, None)
         fit_params, split_params, score_params = self._route(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         groups = split_params.get("groups") if uses_groups(cv) else None
-        splits = self._splits(cv, X, y, split_params)
-        return _Data(X, y, fit_params, score_params, cv, splits, groups)
-
-    def _splits(
-        self, cv: Any, X: Any, y: Any, split_params: dict[str, Any]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Read the splits, once for all rungs: a splitter that shuffles gives others each time."""
-        try:
-            splits = [
-                (as_row_numbers(train), as_row_numbers(test))
-                for train, test in cv.split(X, y, **split_params)
-            ]
-            n_splits = cv.get_n_splits(X, y, **split_params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise ValueError(f"cv={self.cv!r} cannot split the data: {error}") from error
-        for number, (train, test) in enumerate(splits):
-            _check_rows(train, n_rows(X), f"cv={self.cv!r}: the training part of split {number}")
-            _check_rows(test, n_rows(X), f"cv={self.cv!r}: the test part of split {number}")
-        if not splits:
-            raise ValueError(
-                f"cv={self.cv!r} yields no splits; an iterator can be read only once, so make "
-                "it a list."
-            )
-        if len(splits) != n_splits:
-            raise ValueError(
-                f"cv={self.cv!r} yields {len(splits)} splits, but its get_n_splits says "
-                f"{n_splits}; they must agree."
-            )
-        return splits
+        splits = read_splits(cv, self.cv, X, y, split_params)
+        return Data(X, y, fit_params, score_params, cv, splits, groups)
 
     def _classifies(self, y: Any) -> bool:
         return y is not None and is_classifier(self.estimator)
@@ -450,7 +406,7 @@ class HalvingSearch(SearchBase):
         return _Seeds(first, int(candidates), int(samples), int(splits))
 
     def _evaluator(
-        self, data: _Data, plan: Plan, seeds: _Seeds, scorer: Any, deadline: Deadline
+        self, data: Data, plan: Plan, seeds: _Seeds, scorer: Any, deadline: Deadline
     ) -> Evaluator:
         resource: Resource = ParameterResource(self.resource)
         splits = [Split(train, test) for train, test in data.splits]
@@ -479,7 +435,7 @@ class HalvingSearch(SearchBase):
             deadline=deadline,
         )
 
-    def _opened_journal(self, data: _Data) -> contextlib.AbstractContextManager[Journal | None]:
+    def _opened_journal(self, data: Data) -> contextlib.AbstractContextManager[Journal | None]:
         if self.journal is None:
             return contextlib.nullcontext()
         return Journal(os.fspath(self.journal), identity(self.estimator, data.X, data.y))
@@ -509,8 +465,10 @@ class HalvingSearch(SearchBase):
         states: StateStore,
         deadline: Deadline,
     ) -> Loop:
-        check_candidate = self._candidate_check()
-        for part in as_space(self.param_distributions):
+        space = as_space(self.param_distributions)
+        own_sampler = self.sampler != "random"
+        check_candidate = candidate_check(self.estimator, self.resource, space, own_sampler)
+        for part in space:
             check_candidate(any_candidate(part))
         initial = [dict(candidate) for candidate in self.initial_candidates or []]
         for candidate in initial:
@@ -536,36 +494,6 @@ class HalvingSearch(SearchBase):
         if self.n_candidates == "all":
             return GridSampler(space, initial)
         return RandomSampler(space, seeds.first_candidates, seeds.candidates, initial)
-
-    def _candidate_check(self) -> Callable[..., None]:
-        """Return what raises for a candidate that cannot be set on the estimator."""
-        known_names: set[frozenset[str]] = set()
-        own_sampler = self.sampler != "random"
-        drawn_from = {name for part in as_space(self.param_distributions) for name in part}
-        source_of_drawn = "the sampler returned" if own_sampler else "param_distributions gives"
-
-        def check(candidate: Candidate, source: str = source_of_drawn) -> None:
-            check_candidate_form(candidate, source, self.resource)
-            names = frozenset(candidate)
-            if names in known_names:
-                return
-            if own_sampler and source == source_of_drawn and not names <= drawn_from:
-                raise ValueError(
-                    f"{source} {candidate!r}, with names that param_distributions has not, "
-                    f"{sorted(names - drawn_from)}; add them there."
-                )
-            try:
-                clone(self.estimator).set_params(**clone(candidate, safe=False))
-            except (ValueError, TypeError, AttributeError) as error:
-                raise ValueError(
-                    f"{source} {candidate!r}, which the estimator refuses: {error} "
-                    "Use names that its get_params() lists."
-                ) from error
-            # A step that is itself searched over decides which names there are.
-            if not any(hasattr(value, "get_params") for value in candidate.values()):
-                known_names.add(names)
-
-        return check
 
     # -- metrics
 
@@ -699,7 +627,7 @@ class HalvingSearch(SearchBase):
             warnings.simplefilter("ignore")
             self._select_best()
 
-    def _refit_best(self, data: _Data) -> None:
+    def _refit_best(self, data: Data) -> None:
         estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         start = time.perf_counter()
         if data.y is None:
@@ -756,30 +684,6 @@ class HalvingSearch(SearchBase):
         tags.array_api_support = False
         tags.transformer_tags = None
         return tags
-
-
-def _checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return X and y indexable; raise for lengths that differ, and for no samples."""
-    try:
-        X, y = indexable(X, y)
-    except ValueError as error:
-        raise ValueError(f"X and y must have a value for each sample: {error}") from error
-    if n_rows(X) == 0:
-        raise ValueError("X has 0 samples; give it at least as many as cv has splits.")
-    for name in ("sample_weight", "groups"):
-        value = params.get(name)
-        if hasattr(value, "__len__") and n_rows(value) != n_rows(X):
-            raise ValueError(
-                f"{name} has {n_rows(value)} values and X has {n_rows(X)} samples; give one each."
-            )
-    return X, y
-
-
-def _check_rows(rows: np.ndarray, n_samples: int, part: str) -> None:
-    if len(rows) == 0:
-        raise ValueError(f"{part} is empty; give it at least one row.")
-    if rows.min() < -n_samples or rows.max() >= n_samples:
-        raise ValueError(f"{part} has row {rows.max()}, but X has {n_samples} samples.")
 
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:

@@ -5,12 +5,13 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
-from skhyperband._samplers import check_space
+from skhyperband._samplers import Candidate, Space, check_space
 
 
 def check_parameters(search: Any) -> None:
@@ -134,6 +135,38 @@ def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
                 f"{source} {candidate!r}, but {name!r} is the resource, which the search "
                 "sets; leave it out."
             )
+
+
+def candidate_check(
+    estimator: Any, resource: str, space: Space, own_sampler: bool
+) -> Callable[..., None]:
+    """Return what raises for a candidate that cannot be set on the estimator."""
+    known_names: set[frozenset[str]] = set()
+    drawn_from = {name for part in space for name in part}
+    source_of_drawn = "the sampler returned" if own_sampler else "param_distributions gives"
+
+    def check(candidate: Candidate, source: str = source_of_drawn) -> None:
+        check_candidate_form(candidate, source, resource)
+        names = frozenset(candidate)
+        if names in known_names:
+            return
+        if own_sampler and source == source_of_drawn and not names <= drawn_from:
+            raise ValueError(
+                f"{source} {candidate!r}, with names that param_distributions has not, "
+                f"{sorted(names - drawn_from)}; add them there."
+            )
+        try:
+            clone(estimator).set_params(**clone(candidate, safe=False))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{source} {candidate!r}, which the estimator refuses: {error} "
+                "Use names that its get_params() lists."
+            ) from error
+        # A step that is itself searched over decides which names there are.
+        if not any(hasattr(value, "get_params") for value in candidate.values()):
+            known_names.add(names)
+
+    return check
 
 
 def _check_pre_dispatch(pre_dispatch: Any) -> None:

@@ -19,7 +19,7 @@ LAYERS = [
     {"_execution"},
     {"_loop", "_replay"},
     {"_results"},
-    {"_parameters", "_scoring"},
+    {"_parameters", "_inputs", "_scoring"},
     {"_base"},
     {"_search"},
     {"__init__"},

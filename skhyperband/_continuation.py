@@ -188,10 +188,11 @@ def _train_last_step(
     train_on: Callable[[Any, More], Any], fitted: Pipeline, more: More
 ) -> Pipeline | None:
     name, last = fitted.steps[-1]
-    X, *y = more.data
+    more = _of_last_step(fitted, more)
     if len(fitted.steps) > 1:
-        X = fitted[:-1].transform(X)
-    trained = train_on(last, replace(_of_last_step(fitted, more), data=(X, *y)))
+        X, *y = more.data  # What was made from another candidate's is of no use.
+        more = replace(more, data=(fitted[:-1].transform(X), *y), kept={})
+    trained = train_on(last, more)
     if trained is None:
         return None
     fitted.steps[-1] = (name, trained)

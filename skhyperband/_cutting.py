@@ -24,6 +24,8 @@ class Part:
         What has no value for each sample: it is the caller's, and handed on as it is.
     shared : bool
         Whether other fits are lent the same rows.
+    made : dict
+        What was made from them for one fit and may serve the next.
     """
 
     X: Any
@@ -31,6 +33,7 @@ class Part:
     metadata: Mapping[str, Any]
     passed: Mapping[str, Any] = field(default_factory=dict)
     shared: bool = False
+    made: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def params(self) -> dict[str, Any]:

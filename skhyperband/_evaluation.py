@@ -280,6 +280,7 @@ class Evaluator:
             more = More(
                 *(self.resource.name, state.n_resources, task.n_resources, state.n_added),
                 *part.lend(),
+                part.made,
             )
             if way.has_stopped(fitted, more):
                 relabelled = self.resource.parameters({}, task.n_resources)

@@ -6,8 +6,9 @@ said here against fresh fits.
 
 import contextlib
 import numbers
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class More:
         X, and y where there is one.
     fit_params : dict
         What else `fit` is given.
+    kept : dict
+        What was made from the data for the candidates before.
     """
 
     resource: str
@@ -40,11 +43,19 @@ class More:
     last_added: int
     data: tuple[Any, ...]
     fit_params: Mapping[str, Any]
+    kept: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def added(self) -> int:
         """How much there is still to do."""
         return self.total - self.before
+
+    def made_once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what is made from the data, the same for all with that key: the last is kept."""
+        thread = threading.get_ident()
+        if thread not in self.kept or self.kept[thread][0] != key:
+            self.kept[thread] = key, make()
+        return self.kept[thread][1]
 
 
 Parameters = Mapping[str, Any]
@@ -141,6 +152,51 @@ def _skorch(fitted: Any, more: More) -> Any:
 
 
 def _xgboost(fitted: Any, more: More) -> Any:
+    """Boost on, from rows that are binned once for all candidates where that can be had."""
+    booster = fitted.get_booster()
+    params = fitted.get_params()
+    plain = (
+        type(more.data[0]) is np.ndarray
+        and more.fit_params.keys() <= {"sample_weight"}
+        and hasattr(booster, "reset")  # From XGBoost 3.0 on.
+        and all(params.get(name) in known for name, known in _XGBOOST_BINS.items())
+        and not callable(params.get("objective"))
+    )
+    if not plain:
+        return _xgboost_by_fit(fitted, more)
+    matrix = _binned(params, more)
+    for iteration in range(booster.num_boosted_rounds(), more.total):
+        booster.update(matrix, iteration)
+    booster.reset()
+    fitted.n_estimators = more.total
+    return fitted
+
+
+# Where the rows of XGBoost's own fit are binned in the same way.
+_XGBOOST_BINS: Mapping[str, tuple[Any, ...]] = {
+    "booster": (None, "gbtree"),
+    "tree_method": (None, "auto", "hist"),
+    "device": (None, "cpu"),
+    "feature_types": (None,),
+    "feature_weights": (None,),
+    "callbacks": (None,),
+}
+
+
+def _binned(params: Parameters, more: More) -> Any:
+    """Return XGBoost's form of the data."""
+    from xgboost import QuantileDMatrix
+
+    X, y = more.data
+    weight = more.fit_params.get("sample_weight")
+    names = {"nthread": "n_jobs", "max_bin": "max_bin", "missing": "missing"}
+    options = {name: params[of_estimator] for name, of_estimator in names.items()}
+    return more.made_once(
+        repr(options), lambda: QuantileDMatrix(X, label=y, weight=weight, **options)
+    )
+
+
+def _xgboost_by_fit(fitted: Any, more: More) -> Any:
     # Not by set_params: it passes all parameters on to the booster, which refuses some.
     fitted.n_estimators = more.added
     fitted.fit(*more.data, xgb_model=fitted.get_booster(), **more.fit_params)

@@ -1541,6 +1541,54 @@ def test_auto_changes_no_result(searched, engine, assert_same_results):
     np.testing.assert_array_equal(*predicted)
 
 
+@pytest.mark.parametrize("engine", ["one process", "threads"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_xgboost_bins_a_split_once_for_all_who_train_on(
+    engine, weighted, classification, assert_same_results, monkeypatch
+):
+    """Candidates that are binned alike share one matrix, others have their own."""
+    library = pytest.importorskip("xgboost")
+    made = []
+
+    class Counted(library.QuantileDMatrix):
+        def __init__(self, *args, **kwargs):
+            made.append(kwargs["max_bin"])
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(library, "QuantileDMatrix", Counted)  # XGBoost's own fit has another.
+    n_splits, weights = 2, {}
+    if weighted:
+        weights = {"sample_weight": np.linspace(0.1, 2, len(classification[1]))}
+    search = SuccessiveHalvingSearchCV(
+        xgboost()(),
+        {"learning_rate": np.linspace(0.1, 0.9, 9), "max_bin": [8]},
+        n_candidates=9,
+        resource="n_estimators",
+        max_resources=9,
+        cv=n_splits,
+        scoring="neg_log_loss",
+        random_state=0,
+    )
+    backend = {"one process": "sequential", "threads": "threading"}[engine]
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        alike = search.fit(*classification, **weights)
+    n_alike = len(made)
+    results = results_of(alike)
+    anew = results_of(search.set_params(continue_training=False).fit(*classification, **weights))
+    made.clear()
+    space = {"learning_rate": [0.1, 0.5, 0.9], "max_bin": [4, 8, 16]}
+    search.set_params(continue_training="auto", param_distributions=space)
+    differing = results_of(search.fit(*classification, **weights))
+    bins = set(made)
+    fresh = results_of(search.set_params(continue_training=False).fit(*classification, **weights))
+
+    n_threads = {"one process": 1, "threads": 2}[engine]
+    assert 2 * n_splits <= n_alike <= 2 * n_splits * n_threads
+    assert len(bins) > 1
+    assert_same_results(results, anew)
+    assert_same_results(differing, fresh)
+
+
 FRAMED = {
     "HistGradientBoosting": (partial(HistGradientBoostingClassifier, random_state=0), "max_iter"),
     "LightGBM": (lightgbm(), "n_estimators"),

@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -39,7 +39,7 @@ from skhyperband._plan import (
     resource_ladder,
     survivors,
 )
-from skhyperband._replay import Keys, ReplayingExecutor, check_digests, identity, suits
+from skhyperband._replay import Common, Keys, ReplayingExecutor, entry_suffices, identity
 from skhyperband._resources import (
     N_SAMPLES,
     ParameterResource,
@@ -326,7 +326,7 @@ class HalvingSearch(SearchBase):
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
-        with self._opened_journal(data) as journal:
+        with self._opened_journal(data, scorer) as journal:
             loop, states = self._search(data, plan, scorer, deadline, journal)
         self._tell_user(loop)
         self._tell_of_continuing(states)
@@ -337,7 +337,12 @@ class HalvingSearch(SearchBase):
         return self
 
     def _search(
-        self, data: Data, plan: Plan, scorer: Any, deadline: Deadline, journal: Journal | None
+        self,
+        data: Data,
+        plan: Plan,
+        scorer: Any,
+        deadline: Deadline,
+        journal: tuple[Journal, Common] | None,
     ) -> tuple[Loop, StateStore]:
         """Run the plan, and keep what was measured, whatever ends it."""
         seeds = self._seeds(journal)
@@ -355,7 +360,11 @@ class HalvingSearch(SearchBase):
             catching.held(every_time(warnings.filters)),
             JoblibExecutor(evaluator, self.n_jobs, self.pre_dispatch) as workers,
         ):
-            executor = self._executor(workers, evaluator, journal)
+            executor: Executor = workers
+            if journal is not None:
+                file, common = journal
+                keys, suffices = Keys(evaluator, common), entry_suffices(evaluator)
+                executor = ReplayingExecutor(workers, file, keys, suffices, deadline.is_over)
             try:
                 loop.run(executor)
             except BaseException:
@@ -390,13 +399,13 @@ class HalvingSearch(SearchBase):
     def _classifies(self, y: Any) -> bool:
         return y is not None and is_classifier(self.estimator)
 
-    def _seeds(self, journal: Journal | None) -> _Seeds:
+    def _seeds(self, journal: tuple[Journal, Common] | None) -> _Seeds:
         """Draw the seeds; the same integer gives the same search each time."""
         first = self.random_state
         if first is None:
             first = int(check_random_state(None).randint(2**31 - 1))
             if journal is not None:
-                first = int(journal.remember("seed", str(first)))
+                first = int(journal[0].remember("seed", str(first)))
         if isinstance(first, numbers.Integral):
             first = seed = int(first)
         else:
@@ -435,21 +444,20 @@ class HalvingSearch(SearchBase):
             deadline=deadline,
         )
 
-    def _opened_journal(self, data: Data) -> contextlib.AbstractContextManager[Journal | None]:
+    @contextlib.contextmanager
+    def _opened_journal(self, data: Data, scorer: Any) -> Iterator[tuple[Journal, Common] | None]:
+        """Give the journal, and what its keys depend on; None where there is none."""
         if self.journal is None:
-            return contextlib.nullcontext()
-        return Journal(os.fspath(self.journal), identity(self.estimator, data.X, data.y))
-
-    def _executor(
-        self, workers: Executor, evaluator: Evaluator, journal: Journal | None
-    ) -> Executor:
-        """Return what runs tasks; with a journal, what it knows is not run again."""
-        if journal is None:
-            return workers
-        scoring = None if self.scoring is None else evaluator.scorer
-        check_digests(as_space(self.param_distributions), self.initial_candidates or [])
-        keys = Keys(evaluator, scoring)
-        return ReplayingExecutor(workers, journal, keys, suits(evaluator))
+            yield None
+            return
+        scoring = None if self.scoring is None else scorer
+        params = data.fit_params, data.score_params
+        common = Common(clone(self.estimator), scoring, self.continue_training, params)
+        common.check(as_space(self.param_distributions), self.initial_candidates or [])
+        _check_repeatable(data.cv)
+        path = os.fspath(self.journal)
+        with Journal(path, identity(self.estimator, data.X, data.y)) as journal:
+            yield journal, common
 
     def _strata(self, y: Any) -> np.ndarray | None:
         """Return the labels that samples are stratified by, where there is one each."""
@@ -482,7 +490,8 @@ class HalvingSearch(SearchBase):
             score=self._rule.judge,
             states=states,
             repeats_forever=getattr(self, "n_repeats", 1) is None,
-            is_too_late=deadline.is_over,
+            # What is in a journal takes no time.
+            is_too_late=deadline.is_over if self.journal is None else lambda: False,
             check_candidate=check_candidate,
             watch=self._print_level if self.verbose else lambda report: None,
         )
@@ -586,7 +595,8 @@ class HalvingSearch(SearchBase):
             )
         results = self.cv_results_
         fresh = results["n_resources_trained"] >= results["n_resources"]
-        if self.continue_training is True and results["iter"].any() and fresh.all():
+        resumed = self.n_replayed_ > 0
+        if self.continue_training is True and results["iter"].any() and fresh.all() > resumed:
             warnings.warn(
                 f"continue_training=True, but every {name} was fitted fresh: nothing is "
                 f"known of how it trains on by {self.resource!r}. Give a callable that does "
@@ -684,6 +694,18 @@ class HalvingSearch(SearchBase):
         tags.array_api_support = False
         tags.transformer_tags = None
         return tags
+
+
+def _check_repeatable(cv: Any) -> None:
+    """Warn where the splits of a search that is resumed will be others."""
+    shuffles = getattr(cv, "shuffle", True) and hasattr(cv, "random_state")
+    if shuffles and not isinstance(cv.random_state, numbers.Integral):
+        warnings.warn(
+            f"cv={cv!r} splits otherwise each time, so that nothing in the journal will be "
+            "found again; give it an integer as random_state.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:

@@ -17,7 +17,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 # Parameters of estimators that change what a fit costs or prints, not what it finds.
-_WITHOUT_EFFECT = {"n_jobs", "verbose"}
+_WITHOUT_EFFECT = {
+    *("n_jobs", "nthread", "num_threads", "thread_count"),
+    *("verbose", "verbosity", "logging_level"),
+}
 # What leads back to itself in more ways than this could be walked for ever.
 _MOST_LOOPS = 10_000
 
@@ -98,6 +101,19 @@ def _texts(values: Sequence[str]) -> bytes:
     return _node("texts", _leaf("lengths", lengths), _text("".join(values)))
 
 
+def _bytes_of(value: np.ndarray[Any, Any]) -> bytes:
+    """Digest an array's bytes in C order: where they lie otherwise, so many rows at a time."""
+    hasher = blake2b(digest_size=16, person=b"bytes")
+    n_rows = len(value) if value.ndim else 1
+    if value.nbytes:
+        whole = value.flags.c_contiguous
+        step = n_rows if whole else max(1, 2**20 * n_rows // value.nbytes)
+        for start in range(0, n_rows, step):
+            block = value if whole else value[start : start + step]
+            hasher.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
+    return hasher.digest()
+
+
 _PLAIN: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda value: _leaf("None", b""),
     bool: lambda value: _leaf("bool", b"%d" % value),
@@ -138,6 +154,8 @@ def _pandas_values(column: Any) -> tuple[Any, ...]:
     dtype = column.dtype
     if hasattr(dtype, "categories"):
         return str(dtype), np.asarray(column.array.codes), dtype.categories, dtype.ordered
+    if hasattr(dtype, "tz") or hasattr(dtype, "freq"):  # Else each would be an object.
+        return str(dtype), column.array.asi8
     return str(dtype), column.to_numpy()
 
 
@@ -331,8 +349,7 @@ class _Walk:
         elif dtype.char in "gG":  # Ten bytes of a long double are padded to sixteen.
             content = _texts(value.ravel().astype(str).tolist())
         else:
-            flat = np.ascontiguousarray(value).reshape(-1)
-            content = _leaf("bytes", flat.view(np.uint8) if flat.nbytes else b"")
+            content = _bytes_of(value)
         described = self.of((repr(dtype), value.shape), path)
         return _node("array", self.of(np.ndarray, path), described, content)
 
@@ -368,8 +385,9 @@ class _Walk:
 
     def _estimator(self, value: Any, path: str) -> bytes:
         parts = [self.of(type(value), path)]
+        is_sklearns = type(value).__module__.startswith("sklearn.")  # A cache, there.
         for name, param in sorted(value.get_params(deep=False).items()):
-            if name not in _WITHOUT_EFFECT:
+            if name not in _WITHOUT_EFFECT and not (name == "memory" and is_sklearns):
                 parts += [_text(name), self.of(param, f"{path}__{name}", True)]
         # What clone keeps besides: set_output, and the set_..._request methods. Requests
         # know their owner, whose state is not meant; what they say is their text.

@@ -9,10 +9,11 @@ import json
 import math
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 SCHEMA = 1
 # Says of a SQLite file that it is one of ours: "skhb".
@@ -126,32 +127,51 @@ def _scores(text: Any) -> Scores:
 class _Lock:
     """Held by one search at a time, in whatever thread or process; gone with it.
 
-    SQLite's own lock on a file beside the journal: on the journal itself it would keep
-    readers out, or be given up with each transaction.
+    On a file beside the journal: on the journal itself it would keep readers out, or be
+    given up with each transaction.
     """
 
     def __init__(self, path: str):
         self._path = f"{path}-lock"
-        self._held = self._take()
-        with contextlib.suppress(sqlite3.OperationalError):
-            # Another may have removed the file that was just locked; then it is not this one.
-            self._take().close()
-            self._held.close()
-            self._held = self._take()
+        self._file = self._take()
+        while not self._is_there():  # Its holder removed it just before it was locked.
+            self._file.close()
+            self._file = self._take()
 
-    def _take(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+    def _take(self) -> BinaryIO:
+        file = open(self._path, "ab")  # noqa: SIM115
         try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+            _lock(file)
+        except OSError as error:
+            file.close()
+            raise _ForeignError(
+                "another search is writing to it. Wait for it, or use another file."
+            ) from error
+        return file
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         with contextlib.suppress(OSError):  # Windows removes no open file.
             os.unlink(self._path)
-        self._held.close()
+        self._file.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # --- the file ----------------------------------------------------------------------
@@ -178,7 +198,7 @@ class Journal:
         path = os.path.abspath(path)
         try:
             self._lock = _Lock(path)
-        except sqlite3.Error as error:
+        except (OSError, _ForeignError) as error:
             raise self._refusal(error) from error
         self._connection: sqlite3.Connection | None = None
         try:
@@ -227,9 +247,7 @@ class Journal:
                 )
 
     def _refusal(self, error: Exception) -> ValueError:
-        text = str(error)
-        advice = next((words for part, words in _ADVICE if part in text), "")
-        return ValueError(f"journal={self._name!r} cannot be used: {text}{advice}")
+        return ValueError(f"journal={self._name!r} cannot be used: {_advised(error)}")
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -280,8 +298,8 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise OSError(
-                f"journal={self._name!r} cannot be written: {error}. What is in it is safe; "
-                "make room, and start the search again."
+                f"journal={self._name!r} cannot be written: {_advised(error)} What is in it is "
+                "safe: start the search again with the same file."
             ) from error
 
 
@@ -291,12 +309,24 @@ class _ForeignError(Exception):
 
 # What to do, by what is said of the problem.
 _ADVICE = (
-    ("locked", "; another search is writing to it. Wait for it, or use another file."),
+    ("locked", "; another program holds it. Wait for it, or use another file."),
     ("readonly", "; it must be writable, or copied to where it is."),
+    ("Permission denied", "; it and its folder must be writable, or copied to where they are."),
     ("not a database", "; it is another kind of file. Name one that does not exist yet."),
-    ("unable to open", "; its folder must exist and be writable, and it must be no folder."),
+    (
+        "unable to open",
+        "; it and its folder must be there to be written to, and it must be no folder.",
+    ),
+    ("No such file", "; its folder must exist."),
     ("full", "; make room on the disk."),
+    ("disk I/O", "; see that the disk has room, and is sound."),
 )
+
+
+def _advised(error: Exception) -> str:
+    """Return what was wrong, and what to do."""
+    text = str(error)
+    return text + next((words for part, words in _ADVICE if part in text), ".")
 
 
 def _connected(path: str, query: str = "") -> sqlite3.Connection:
@@ -336,7 +366,7 @@ def _check_kind(connection: sqlite3.Connection) -> None:
             raise _ForeignError("its tables were changed. Use another file.")
 
 
-def read(path: str) -> list[Entry]:
+def read_entries(path: str) -> list[Entry]:
     """Return all that is in a journal, also while a search writes to it.
 
     Raises
@@ -348,11 +378,15 @@ def read(path: str) -> list[Entry]:
     """
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no journal {path!r}.")
+    # Not mode=ro, which leaves the log's files behind. Who may not write may still read
+    # what no search is writing.
+    alone = not os.access(path, os.W_OK) and not os.path.exists(f"{path}-wal")
+    query = "?mode=ro&immutable=1" if alone else "?mode=rw"
     try:
-        # Not mode=ro, which leaves the log's files behind.
-        with contextlib.closing(_connected(os.path.abspath(path), "?mode=rw")) as connection:
+        with contextlib.closing(_connected(os.path.abspath(path), query)) as connection:
             connection.execute("PRAGMA query_only = ON")
             _check_kind(connection)
-            return [_entry(row) for row in connection.execute(_ALL)]
+            rows = connection.execute(_ALL) if _objects(connection) else ()
+            return [_entry(row) for row in rows]
     except (sqlite3.Error, ValueError, _ForeignError) as error:
-        raise ValueError(f"journal={path!r} cannot be read: {error}") from error
+        raise ValueError(f"journal={path!r} cannot be read: {_advised(error)}") from error

@@ -2,18 +2,20 @@
 
 import contextlib
 import json
-import numbers
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.base import clone
 
 from skhyperband._digest import digest, versions
 from skhyperband._evaluation import Evaluator, Failure, Outcome, Scores, Task
 from skhyperband._execution import Executor, MaybeOutcome
-from skhyperband._journal import Entry, Journal, read
+from skhyperband._journal import Entry, Journal, read_entries
 from skhyperband._plan import to_frame
 from skhyperband._samplers import Candidate, Space, candidate_key
 from skhyperband._sklearn_compat import named_scorers
@@ -34,6 +36,54 @@ def _fingerprint(data: Any, name: str) -> str:
     return f"{type(data).__name__} {shape} {digest(data, name).hex()}"
 
 
+@dataclass(frozen=True)
+class Common:
+    """What all evaluations of a search have in common, and their keys depend on.
+
+    Attributes
+    ----------
+    estimator : estimator
+    scoring : object
+        What scores; None: the estimator's own `score`.
+    continue_training : "auto", bool or callable
+    params : tuple of dict
+        Metadata for fit and for the scorer.
+    """
+
+    estimator: Any
+    scoring: Any
+    continue_training: Any
+    params: tuple[Mapping[str, Any], ...]
+
+    def digests(self, packages: set[str]) -> list[bytes]:
+        """Return them; add the packages that they are from."""
+        digest(self.estimator, "estimator", packages=packages)
+        # Where training on gives what a fresh fit gives, it is no other computation.
+        exact = self.continue_training in ("auto", False)
+        config = {k: v for k, v in sklearn.get_config().items() if k not in _DISPLAY}
+        values = [
+            ("scoring", named_scorers(self.scoring) or self.scoring),
+            ("continue_training", "exact" if exact else self.continue_training),
+            *(("fit", dict(params)) for params in self.params),
+            ("sklearn.get_config()", config),
+        ]
+        return [digest(value, name, cloned=False, packages=packages) for name, value in values]
+
+    def check(self, space: Space, candidates: Sequence[Candidate]) -> None:
+        """Raise where these, or a value in a list of the space, have no stable digest."""
+        self.digests(set())
+        for part in space:
+            for name, values in part.items():
+                for value in () if hasattr(values, "rvs") else values:
+                    digest(value, f"param_distributions[{name!r}]")
+        for candidate in candidates:
+            for name, value in candidate.items():
+                digest(value, f"initial_candidates[...][{name!r}]")
+
+
+_DISPLAY = ("display", "print_changed_only", "working_memory")
+
+
 class Keys:
     """Gives each evaluation the key of what is computed in it.
 
@@ -43,31 +93,13 @@ class Keys:
     Parameters
     ----------
     evaluator : Evaluator
-    scoring : object
-        What scores; None: the estimator's own `score`.
-
-    Raises
-    ------
-    TypeError
-        Where something has no stable digest.
+    common : Common
     """
 
-    def __init__(self, evaluator: Evaluator, scoring: Any):
+    def __init__(self, evaluator: Evaluator, common: Common):
         self._evaluator = evaluator
-        self._packages: set[str] = set()
-        mode = evaluator.continuation.mode
-        # Where training on gives what a fresh fit gives, it is no other computation.
-        exact = mode in ("auto", False)
-        digest(evaluator.estimator, "estimator", packages=self._packages)
-        self._common = [
-            digest(value, name, cloned=False, packages=self._packages)
-            for name, value in (
-                ("scoring", named_scorers(scoring) or scoring),
-                ("continue_training", "exact" if exact else mode),
-                ("fit", dict(evaluator.fit_params)),
-                ("score", dict(evaluator.score_params)),
-            )
-        ]
+        self._packages = {"numpy", "scipy", "sklearn"}
+        self._common = common.digests(self._packages)
         self._of_candidate: dict[Any, bytes] = {}
         self._of_rows: dict[tuple[int, int], bytes] = {}
 
@@ -99,17 +131,6 @@ class Keys:
         return self._of_rows[key]
 
 
-def check_digests(space: Space, candidates: Sequence[Candidate]) -> None:
-    """Raise for a value in a list of the space, or of a candidate, that has no stable digest."""
-    for part in space:
-        for name, values in part.items():
-            for value in () if hasattr(values, "rvs") else values:
-                digest(value, f"param_distributions[{name!r}]")
-    for candidate in candidates:
-        for name, value in candidate.items():
-            digest(value, f"initial_candidates[...][{name!r}]")
-
-
 class ReplayingExecutor:
     """Answers from the journal what is in it, and keeps there what is not.
 
@@ -120,8 +141,10 @@ class ReplayingExecutor:
     journal : Journal
     keys : callable
         Gives each task its key.
-    suits : callable
-        ``suits(entry)``: whether an entry says all that is asked for.
+    suffices : callable
+        ``suffices(entry)``: whether an entry says all that is asked for.
+    is_too_late : callable
+        Whether nothing is begun any more; what is known is still told.
     """
 
     def __init__(
@@ -129,12 +152,14 @@ class ReplayingExecutor:
         executor: Executor,
         journal: Journal,
         keys: Callable[[Task], bytes],
-        suits: Callable[[Entry], bool],
+        suffices: Callable[[Entry], bool],
+        is_too_late: Callable[[], bool],
     ):
         self._executor = executor
         self._journal = journal
         self._keys = keys
-        self._suits = suits
+        self._suffices = suffices
+        self._is_too_late = is_too_late
 
     def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Yield each task's position and outcome, those known already first."""
@@ -142,21 +167,22 @@ class ReplayingExecutor:
         for position, task in enumerate(tasks):
             key = self._keys(task)
             entry = self._journal.find(key)
-            if entry is not None and self._suits(entry):
+            if entry is not None and self._suffices(entry):
                 yield position, _as_outcome(entry)
             else:
                 unknown.append((position, key))
+        if unknown and self._is_too_late():
+            return
         rest = [tasks[position] for position, _ in unknown]
         with contextlib.closing(self._executor.run(rest)) as outcomes:
             for number, outcome in outcomes:
                 position, key = unknown[number]
-                # A scorer that gave no score is going to be mended, under its old name.
-                if outcome is not None and not _is_fatal(outcome):
+                if outcome is not None and _is_lasting(outcome):
                     self._journal.add(key, _as_entry(tasks[position], outcome))
                 yield position, outcome
 
 
-def suits(evaluator: Evaluator) -> Callable[[Entry], bool]:
+def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:
     """Return the test of whether an entry says all that the evaluator would say.
 
     What is to be raised must happen again, and a score must be of the metrics asked for.
@@ -183,8 +209,13 @@ def _are_of(scorers: Mapping[str, Any] | None, scores: Scores) -> bool:
     return isinstance(scores, dict) and scores.keys() == scorers.keys()
 
 
-def _is_fatal(outcome: Outcome) -> bool:
-    return outcome.failure is not None and outcome.failure.step == "scoring"
+def _is_lasting(outcome: Outcome) -> bool:
+    """Return whether it would come out the same again.
+
+    A scorer that gave no score is going to be mended, under its old name; and a worker may
+    have died for want of memory.
+    """
+    return outcome.failure is None or outcome.failure.step not in ("scoring", "worker")
 
 
 def _as_outcome(entry: Entry) -> Outcome:
@@ -201,7 +232,7 @@ def _as_outcome(entry: Entry) -> Outcome:
 def _as_entry(task: Task, outcome: Outcome) -> Entry:
     failure = outcome.failure
     return Entry(
-        params=json.dumps(task.candidate, default=_readable),
+        params=json.dumps({name: _shown(value) for name, value in task.candidate.items()}),
         n_resources=task.n_resources,
         split=task.split,
         test_scores=outcome.test_scores,
@@ -215,12 +246,18 @@ def _as_entry(task: Task, outcome: Outcome) -> Entry:
     )
 
 
-def _readable(value: Any) -> Any:
+_LONGEST_SHOWN = 1000
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as JSON can say it, else its repr: it is for those who read only."""
     if isinstance(value, np.generic):
-        plain = value.item()
-        if isinstance(plain, (numbers.Number, str)):
-            return plain
-    return repr(value)
+        value = value.item()
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if type(value) is str:
+        return value[:_LONGEST_SHOWN]
+    return repr(value)[:_LONGEST_SHOWN]
 
 
 # --- for those who read ------------------------------------------------------------
@@ -276,9 +313,14 @@ def read_journal(path: Any) -> Any:
     25
     >>> folder.cleanup()
     """
-    records = [_record(entry) for entry in read(str(path))]
+    records = [_record(entry) for entry in read_entries(os.fspath(path))]
     columns = list(dict.fromkeys(name for record in records for name in record))
+    columns = columns or list(_record(_NOTHING))
     return to_frame(columns, [[record.get(name) for name in columns] for record in records])
+
+
+# So that a journal without rows has columns.
+_NOTHING = Entry("{}", 0, 0, None, None, 0.0, 0.0, 0, None, None, 0.0)
 
 
 def _record(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import uuid
 import weakref
 from typing import Any
 
-# So many rooms at a time: a process may have 1,024 files open, and needs some itself.
+# So many rooms at a time, and a third of the files that may be open: others need some.
 _AT_MOST = 300
 
 _TOKEN_SIZE = 16
@@ -33,7 +33,7 @@ class Room:
 
     def __reduce__(self) -> tuple[Any, ...]:
         with _opening:
-            if self._descriptor < 0 and len(_rooms) < _AT_MOST:
+            if self._descriptor < 0 and len(_rooms) < _most():
                 self._open()
         return Door, (os.getpid(), self._descriptor, self._token)
 
@@ -90,6 +90,15 @@ class Door:
     def _is_here(self, descriptor: int) -> bool:
         """Return whether it is the very room: numbers mean other things on other machines."""
         return os.pread(descriptor, _TOKEN_SIZE, 0) == self._token
+
+
+def _most() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows has no rooms either.
+        return 0
+    n_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _AT_MOST if n_files == resource.RLIM_INFINITY else min(_AT_MOST, n_files // 3)
 
 
 def _room_of(token: bytes) -> Room:

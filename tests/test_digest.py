@@ -873,3 +873,30 @@ def test_version_is_read_without_a_warning(monkeypatch):
     monkeypatch.setitem(sys.modules, "warns_of_its_version", module)
 
     assert versions({"warns_of_its_version"}) == {}
+
+
+def test_cache_of_a_pipeline_does_not_count():
+    """Where it lies changes what a fit costs, not what it finds."""
+    steps = [("scale", StandardScaler()), ("tree", DecisionTreeClassifier())]
+
+    assert digest(Pipeline(steps, memory="here"), "x") == digest(Pipeline(steps), "x")
+
+
+@pytest.mark.parametrize("shape", [(0,), (7,), (3, 5), (400_000, 2), (2, 3, 90_000)])
+def test_order_in_memory_does_not_count(shape):
+    """An array is digested in blocks where it lies otherwise than it is read."""
+    array = np.arange(np.prod(shape), dtype=float).reshape(shape)
+
+    assert digest(np.asfortranarray(array), "X") == digest(array, "X")
+    assert digest(np.repeat(array, 2, axis=0)[::2], "X") == digest(array, "X")
+
+
+def test_times_with_a_zone_count_by_value_and_zone():
+    """An hour, or another clock, is another column."""
+    pandas = pytest.importorskip("pandas")
+    times = pandas.Series(pandas.date_range("2024-01-01", periods=5, tz="Europe/Berlin"))
+    hour = pandas.Timedelta("1h")
+
+    assert digest(times.copy(), "X") == digest(times, "X")
+    assert digest(times + hour, "X") != digest(times, "X")
+    assert digest(times.dt.tz_convert("Asia/Tokyo"), "X") != digest(times, "X")

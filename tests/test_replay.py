@@ -9,13 +9,14 @@ from threading import Lock
 import numpy as np
 import pandas
 import pytest
+import sklearn
 from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -23,7 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, read_journal
 from skhyperband._journal import Journal
-from tests.estimators import Failing, Scored
+from tests.estimators import Deadly, Failing, Scored
 
 SPACE = {"quality": np.linspace(0.05, 0.95, 9)}
 
@@ -87,7 +88,7 @@ def test_finished_search_is_replayed_whole(path, search_class, n_jobs, classific
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.8])
 @pytest.mark.parametrize("promotion", ["bracket", "level"])
 def test_search_that_was_cut_short_ends_as_if_it_had_not_been(
     path, share, promotion, n_jobs, classification, assert_same_results
@@ -573,6 +574,132 @@ def test_disk_that_fills_up_keeps_what_was_measured(path, classification, monkey
     assert n_rows(path) == 30
 
 
+def test_start_that_is_refused_binds_no_other(path, classification):
+    """The file is made by the first search that has nothing to be refused for."""
+    X, y = classification
+    with pytest.raises(TypeError, match="lambda"):
+        forests(journal=path, scoring=lambda estimator, X, y: 0.5).fit(X[:60], y[:60])
+
+    search = forests(journal=path).fit(X, y)
+
+    assert search.n_replayed_ == 0
+
+
+@pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=["KFold", "Shuffle"])
+def test_splits_that_cannot_be_repeated_are_warned_of(path, cv, classification):
+    """Nothing would be found again, and no one would know why."""
+    with pytest.warns(UserWarning, match=r"splits otherwise each time.*random_state") as caught:
+        forests(journal=path, cv=cv).fit(*classification)
+
+    assert caught[0].filename == __file__
+
+
+# --- what changes between two searches ---------------------------------------------
+
+
+class Picking(BaseEstimator):
+    """Needs a frame."""
+
+    def fit(self, X, y=None):
+        """Look at the columns."""
+        X.columns  # noqa: B018
+        return self
+
+    def transform(self, X):
+        """Return the numbers."""
+        return X.to_numpy()
+
+
+def test_configuration_is_part_of_the_key(path, classification):
+    """What failed under another one is tried again."""
+    X, y = pandas.DataFrame(classification[0]).add_prefix("x"), classification[1]
+    pipeline = make_pipeline(StandardScaler(), Picking(), KNeighborsClassifier())
+    space = {"kneighborsclassifier__n_neighbors": [1, 3, 5]}
+    search = SuccessiveHalvingSearchCV(pipeline, space, n_candidates="all", cv=3, journal=path)
+    with pytest.raises(ValueError, match="finite"):
+        search.fit(X, y)
+
+    with sklearn.config_context(transform_output="pandas"):
+        search.fit(X, y)
+
+    assert search.n_replayed_ == 0
+    assert search.best_score_ > 0.5
+
+
+def test_dead_workers_are_tried_again(path, tmp_path, classification, assert_same_results):
+    """They may have had too little memory; where they die again, the result is the same."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    deadly = Deadly(marks=str(marks), below=0.1, parent=os.getpid())
+    search = halving(deadly, journal=path, n_jobs=2)
+    with pytest.warns(FitFailedWarning, match="worker process ended"):
+        first = search.fit(*classification).cv_results_
+    n_known = n_rows(path)
+    n_deaths = (marks / "0.050000").stat().st_size
+    with pytest.warns(FitFailedWarning, match="worker process ended"):
+        again = search.fit(*classification)
+
+    assert n_known == 39 - 3
+    assert again.n_replayed_ == n_known
+    assert (marks / "0.050000").stat().st_size > n_deaths
+    assert_same_results(again.cv_results_, first)
+
+
+def test_what_is_known_takes_no_time(path, classification):
+    """After max_time the journal still answers; nothing is begun."""
+    forests(journal=path).fit(*classification)
+    search = forests(journal=path, max_time=1e-9).fit(*classification)
+    n_known = n_rows(path)
+    forget(path, 0.01)
+    cut = forests(journal=path, max_time=1e-9)
+    with contextlib.suppress(TimeoutError):
+        cut.fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+    assert search.n_replayed_ == n_known
+    assert n_rows(path) == n_known - int(0.01 * n_known)
+
+
+def test_resumed_search_may_train_on_all_the_same(path, classification):
+    """That its survivors were fitted fresh says nothing of the estimator."""
+    search = SuccessiveHalvingSearchCV(
+        SGDClassifier(random_state=0, tol=None),
+        {"alpha": loguniform(1e-5, 1)},
+        resource="max_iter",
+        max_resources=9,
+        cv=3,
+        continue_training=True,
+        random_state=0,
+        journal=path,
+    ).fit(*classification)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM evaluation WHERE n_resources = 9")
+        connection.commit()
+
+    search.fit(*classification)  # A warning would be an error.
+
+    assert search.n_replayed_ > 0
+
+
+def test_any_value_can_be_kept(path, classification):
+    """What the file says of a candidate is for readers, and fails nothing."""
+    odd = [
+        {np.int64(0): 1.0, np.int64(1): 2.0},
+        {(0, 1): 1},
+        np.longdouble(1) / 3,
+        np.arange(3),
+        "x" * 2_000_000,
+        "\udcff",
+        float("nan"),
+        None,
+    ]
+    search = halving(Scored(), {"label": odd}, n_candidates=8, journal=path).fit(*classification)
+    again = search.fit(*classification)
+
+    assert again.n_replayed_ == n_rows(path) > 24
+    assert len(read_journal(path)) == n_rows(path)
+
+
 # --- for those who look ------------------------------------------------------------
 
 
@@ -617,6 +744,7 @@ def test_frame_of_an_empty_journal_is_empty(path):
         frame = read_journal(path)
 
     assert len(frame) == 0
+    assert {"n_resources", "split", "finished"} <= set(frame.columns)
 
 
 def test_file_that_is_no_journal_is_no_frame(tmp_path):

@@ -3,6 +3,8 @@
 They are in a module of their own so that worker processes can import them.
 """
 
+import contextlib
+import ctypes
 import os
 import signal
 import threading
@@ -41,21 +43,31 @@ class Scored(ClassifierMixin, BaseEstimator):
 
 
 class Failing(Scored):
-    """Fails in the step that it is told to, where the quality is below a limit."""
+    """Fails in the step that it is told to, where the quality is below a limit.
 
-    def __init__(self, quality=0.0, n_units=1, label=None, step="fit", below=0.5):
+    With `from_units` it fails only where it has so many.
+    """
+
+    def __init__(self, quality=0.0, n_units=1, label=None, step="fit", below=0.5, from_units=0):
         super().__init__(quality, n_units, label)
         self.step = step
         self.below = below
+        self.from_units = from_units
 
     def _fails(self, step):
-        return self.step == step and self.quality < self.below
+        return self.step == step and self.quality < self.below and self.n_units >= self.from_units
 
     def fit(self, X, y=None):
         """Raise, or fit."""
         if self._fails("fit"):
             raise ArithmeticError(f"quality {self.quality:.3f} is too low")
         return super().fit(X, y)
+
+    def predict(self, X):
+        """Raise, or predict."""
+        if self._fails("predict"):
+            raise ArithmeticError("no prediction")
+        return super().predict(X)
 
     def score(self, X, y=None):
         """Raise, return what is no number, or score."""
@@ -84,31 +96,99 @@ class RaisesUnpicklable(Scored):
         raise UnpicklableError("one", "other")
 
 
-class Deadly(Scored):
-    """Kills its process where the quality is below a limit, leaving a mark that it did.
+@contextlib.contextmanager
+def little_memory():
+    """Let this process have only so much more than it has."""
+    import resource  # Not there on Windows.
 
-    `marks` is a folder: each death adds a file. `once` dies only the first time.
+    n_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit, highest = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (n_pages * resource.getpagesize() + 2**27, highest))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, highest))
+
+
+def kill():
+    """End as the system ends what takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave():
+    """End as a library does that calls exit."""
+    os._exit(1)
+
+
+def crash():
+    """End by a segmentation fault."""
+    ctypes.string_at(0)
+
+
+def exhaust():
+    """End as C code does that does not look whether it was given the memory."""
+    size = 2**35
+    allocate = ctypes.CDLL(None).malloc
+    allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    with little_memory():
+        ctypes.memset(allocate(size), 0, size)
+
+
+WAYS_TO_DIE = {"kill": kill, "exit": leave, "crash": crash, "memory": exhaust}
+
+
+class Deadly(Scored):
+    """Ends its process where the quality is below a limit, leaving a mark that it did.
+
+    `marks` is a folder: each death adds a file. `once` dies only the first time,
+    `from_units` only where it has so many; `way` is one of `WAYS_TO_DIE`.
     """
 
     def __init__(
-        self, quality=0.0, n_units=1, label=None, marks=".", below=0.5, once=False, parent=0
+        self,
+        quality=0.0,
+        n_units=1,
+        label=None,
+        marks=".",
+        below=0.5,
+        once=False,
+        parent=0,
+        from_units=0,
+        way="kill",
     ):
         super().__init__(quality, n_units, label)
         self.marks = marks
         self.below = below
         self.once = once
         self.parent = parent
+        self.from_units = from_units
+        self.way = way
 
     def fit(self, X, y=None):
         """Die, or fit."""
-        if self.quality < self.below:
+        if self.quality < self.below and self.n_units >= self.from_units:
             assert os.getpid() != self.parent, "the main process must not run this"
             mark = os.path.join(self.marks, f"{self.quality:.6f}")
             seen = os.path.exists(mark)
             with open(mark, "a") as file:
                 file.write("x")
             if not (self.once and seen):
-                os.kill(os.getpid(), signal.SIGKILL)
+                WAYS_TO_DIE[self.way]()
+        return super().fit(X, y)
+
+
+class Greedy(Scored):
+    """Asks numpy for more memory than there is, where the quality is below a limit."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None, below=0.5):
+        super().__init__(quality, n_units, label)
+        self.below = below
+
+    def fit(self, X, y=None):
+        """Ask for it, or fit."""
+        if self.quality < self.below:
+            with little_memory():
+                np.ones(2**32)
         return super().fit(X, y)
 
 

@@ -1,26 +1,38 @@
 import os
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import ShuffleSplit
 
 from skhyperband import SuccessiveHalvingSearchCV
-from tests.estimators import Deadly, Failing, RaisesUnpicklable
+from skhyperband._evaluation import Outcome, Task
+from skhyperband._execution import JoblibExecutor
+from tests.estimators import WAYS_TO_DIE, Deadly, Failing, Greedy, RaisesUnpicklable, Scored
+
+ONE_SPLIT = ShuffleSplit(1, random_state=0)
 
 
-def search_of(estimator, **options):
+def search_of(estimator, n_candidates=9, **options):
     """Return a search over the quality, by a parameter that costs nothing."""
+    options = {"cv": 2, "n_jobs": 2, **options}
     return SuccessiveHalvingSearchCV(
         estimator,
-        {"quality": np.linspace(0.05, 0.95, 9)},
+        {"quality": np.linspace(0.05, 0.95, n_candidates)},
         n_candidates="all",
         resource="n_units",
-        max_resources=9,
-        cv=2,
-        n_jobs=2,
+        max_resources=n_candidates,
         random_state=0,
         **options,
     )
+
+
+def deadly(folder, **options):
+    """Return an estimator that dies, below 0.3 if not told otherwise."""
+    return Deadly(marks=str(folder), parent=os.getpid(), **{"below": 0.3, **options})
 
 
 def deaths(folder):
@@ -28,41 +40,128 @@ def deaths(folder):
     return {float(mark.name): len(mark.read_text()) for mark in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
     classification, tmp_path, assert_same_results
 ):
-    """A killed process costs its candidate only, and the rest is as if it had raised."""
-    deadly = Deadly(marks=str(tmp_path), below=0.3, parent=os.getpid())
-    search = search_of(deadly)
+    """A third of a rung dies: it costs those only, and the rest is as if they had raised."""
+    search = search_of(deadly(tmp_path, below=0.35), 27, cv=ONE_SPLIT)
 
-    with pytest.warns(FitFailedWarning, match=r"worker process ended"):
+    with pytest.warns(FitFailedWarning, match=r"(?s)9 of 40 .*quality=0\.05:\nThe worker process"):
         search.fit(*classification)
     with pytest.warns(FitFailedWarning, match="too low"):
-        raising = search_of(Failing(below=0.3)).fit(*classification)
+        raising = search_of(Failing(below=0.35), 27, cv=ONE_SPLIT).fit(*classification)
 
-    # Each twice alone on each of two splits; some in the common pool before.
-    assert set(deaths(tmp_path)) == {0.05, 0.1625, 0.275}
-    assert min(deaths(tmp_path).values()) >= 4
-    assert sum(deaths(tmp_path).values()) > 12
+    # Each twice alone; some in the common pool before.
+    assert len(deaths(tmp_path)) == 9
+    assert min(deaths(tmp_path).values()) >= 2
+    assert sum(deaths(tmp_path).values()) > 18
+    assert_same_results(search.cv_results_, raising.cv_results_)
+    assert [rung.n_failures for rung in search.rungs_.rungs] == [9, 0, 0, 0]
+
+
+@pytest.mark.parametrize("way", WAYS_TO_DIE)
+def test_however_a_worker_ends_it_costs_one_candidate(
+    classification, tmp_path, assert_same_results, way
+):
+    """Killed, gone, crashed or out of memory: that candidate has error_score."""
+    options = {"cv": ONE_SPLIT, "error_score": -1.0, "refit": False}
+    search = search_of(deadly(tmp_path, below=0.1, way=way), **options)
+
+    with pytest.warns(FitFailedWarning, match=r"set to -1\.0.*\n\n.*quality=0\.05:\nThe worker"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=0.1), **options).fit(*classification)
+
+    assert deaths(tmp_path)[0.05] >= 2
     assert_same_results(search.cv_results_, raising.cv_results_)
 
 
-def test_worker_that_dies_once_costs_nothing(classification, tmp_path):
+def test_best_candidate_may_die_in_the_last_rung(classification, tmp_path, assert_same_results):
+    """It has error_score there, and the rung below says who is best."""
+    options = {"cv": ONE_SPLIT, "n_jobs": 2}
+    search = search_of(deadly(tmp_path, below=2.0, from_units=9), **options)
+
+    with pytest.warns(FitFailedWarning, match=r"quality=0\.95:\nThe worker process ended"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=2.0, from_units=9), **options).fit(*classification)
+
+    assert deaths(tmp_path).keys() == {0.95}
+    assert_same_results(search.cv_results_, raising.cv_results_)
+    assert search.best_params_ == raising.best_params_ == {"quality": 0.95, "n_units": 3}
+    assert [rung.n_failures for rung in search.rungs_.rungs] == [0, 0, 1]
+
+
+def test_worker_that_dies_once_costs_nothing(classification, tmp_path, assert_same_results):
     """What dies only sometimes is tried again, and counts as measured."""
-    deadly = Deadly(marks=str(tmp_path), below=0.3, once=True, parent=os.getpid())
+    search = search_of(deadly(tmp_path, once=True)).fit(*classification)
 
-    search = search_of(deadly).fit(*classification)
-
-    assert deaths(tmp_path)
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert deaths(tmp_path).keys() == {0.05, 0.1625, 0.275}
+    alone = search_of(Scored(), n_jobs=1).fit(*classification)
+    assert_same_results(search.cv_results_, alone.cv_results_)
 
 
 def test_error_score_raise_holds_for_dead_workers(classification, tmp_path):
     """error_score="raise" ends the search where a process ended twice."""
-    deadly = Deadly(marks=str(tmp_path), below=0.3, parent=os.getpid())
+    search = search_of(deadly(tmp_path), error_score="raise")
 
     with pytest.raises(RuntimeError, match="worker process ended"):
-        search_of(deadly, error_score="raise").fit(*classification)
+        search.fit(*classification)
+
+    assert max(deaths(tmp_path).values()) >= 2
+
+
+class Waits:
+    """Evaluates at once; task 0 waits till the others' outcomes were taken, and dies."""
+
+    def __init__(self, folder, n_others):
+        self.folder = folder
+        self.n_others = n_others
+
+    def __call__(self, task):
+        """Leave a mark, and do so."""
+        with open(self.folder / f"begun-{task.split}", "a") as file:
+            file.write("x")
+        if task.split == 0:
+            deadline = time.time() + 60
+            while len(list(self.folder.glob("taken-*"))) < self.n_others:
+                assert time.time() < deadline
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(float(task.split), None, 0.0, 0.0)
+
+
+def test_finished_evaluations_are_not_made_again(tmp_path):
+    """Of ten that were handed to the workers, one was running when its worker died."""
+    tasks = [Task({}, 1, split) for split in range(10)]
+    outcomes = {}
+    with JoblibExecutor(Waits(tmp_path, 9), 2, "all") as executor:
+        for position, outcome in executor.run(tasks):
+            outcomes[position] = outcome
+            Path(tmp_path, f"taken-{position}").touch()
+
+    n_begun = [len(Path(tmp_path, f"begun-{split}").read_text()) for split in range(10)]
+    assert n_begun == [3] + [1] * 9
+    assert outcomes[0].failure.step == "worker"
+    assert [outcomes[position].test_scores for position in range(1, 10)] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_memory_that_numpy_cannot_have_is_an_exception(
+    classification, assert_same_results, n_jobs
+):
+    """A MemoryError is a failure like any other: nobody dies of it."""
+    search = search_of(Greedy(below=0.3), n_jobs=n_jobs)
+
+    with pytest.warns(FitFailedWarning, match=r"(?s)6 of 26 .*MemoryError: Unable to allocate"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=0.3)).fit(*classification)
+
+    assert_same_results(search.cv_results_, raising.cv_results_)
+    with pytest.raises(MemoryError):
+        search.set_params(error_score="raise").fit(*classification)
 
 
 def test_exception_that_cannot_be_unpickled_is_no_death(classification):

@@ -431,6 +431,17 @@ def test_what_the_user_makes_an_error_is_a_failure(classification, engine):
     np.testing.assert_array_equal(np.isnan(search.cv_results_["mean_test_score"]), failed)
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine[0])
+def test_all_warnings_may_be_errors(classification, engine):
+    """Fits that warn fail, in every worker; so does the search, with its table."""
+    search = search_of(Talking(says=Warning1, below=0.45), engine)
+
+    with recording(("error", Warning)), pytest.raises(FitFailedWarning, match="8 of 26"):
+        fit(search, classification, engine)
+
+    assert [rung.n_failures for rung in search.rungs_.rungs] == [8, 0, 0]
+
+
 def test_error_score_raise_gives_the_warning_that_is_an_error(classification):
     """With error_score="raise" the warning itself is raised."""
     search = search_of(Talking(says=Warning1), error_score="raise")

@@ -520,6 +520,9 @@ def test_split_that_fails_makes_the_mean_what_error_score_says(
     np.testing.assert_array_equal(results["split1_test_score"][failed], error_score)
     means = (qualities + error_score) / 2 if expected == "mean" else expected
     np.testing.assert_array_equal(results["mean_test_score"][failed], means)
+    for rung in search.rungs_.rungs:
+        members = (results["bracket"] == rung.bracket) & (results["iter"] == rung.iter)
+        assert rung.n_failures == failed[members].sum()
 
 
 @pytest.mark.filterwarnings("ignore:No candidate has a finite:UserWarning")

@@ -4,7 +4,7 @@ from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
@@ -671,6 +671,31 @@ def test_failures_cost_their_candidate_only(classification, search_class, step):
     assert search.best_params_["quality"] > 0.5
     n_failures = sum(rung.n_failures for rung in search.rungs_.rungs)
     assert n_failures == (0 if step == "nan" else 5 * failed.sum())
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("step", ["fit", "predict", "score"])
+def test_failures_are_counted_rung_by_rung(classification, step, n_jobs):
+    """What fails from three units on is a failure of the second and the third rung."""
+    search = SuccessiveHalvingSearchCV(
+        Failing(step=step, below=0.85, from_units=3),
+        {"quality": np.linspace(0.9, 0.1, 9)},  # Of equal accuracies the first go on.
+        n_candidates="all",
+        resource="n_units",
+        max_resources=9,
+        cv=2,
+        scoring="accuracy" if step == "predict" else None,
+        n_jobs=n_jobs,
+        random_state=0,
+    )
+
+    with pytest.warns(FitFailedWarning, match=r"4 of 26 .*\n\n4 times, .*quality=0\.[0-9]+:"):
+        search.fit(*classification)
+
+    assert [rung.n_failures for rung in search.rungs_.rungs] == [0, 4, 0]
+    failed = np.isnan(search.cv_results_["mean_test_score"])
+    assert (search.cv_results_["iter"][failed] == 1).all()
+    assert search.best_params_ == {"quality": 0.9, "n_units": 9}
 
 
 def test_error_score_stands_for_what_failed(classification):

@@ -46,9 +46,14 @@ else:
     caught = False
 me = psutil.Process()
 deadline = time.time() + 10
-def workers():
+def is_worker(process):
     # joblib's resource tracker is no worker: it ends with this process.
-    return [p for p in me.children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]
+    try:
+        return "resource_tracker" not in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # Or a zombie.
+        return False
+def workers():
+    return [p for p in me.children(recursive=True) if is_worker(p)]
 while workers() and time.time() < deadline:
     time.sleep(0.05)
 print(json.dumps({

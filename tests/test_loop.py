@@ -495,11 +495,9 @@ def test_whatever_happens_no_row_is_lost_and_no_failure_promoted_over_a_number(
 
     measured = loop.measured
     assert len(measured.outcomes) == len(executor.outcomes)
-    wholly_measured = {(row.candidate, row.rung.n_resources) for row in measured.rows}
-    levels = sorted({row.rung.n_resources for row in measured.rows})
-    if levels:  # All that was measured below the highest level is in a row.
-        below = {key for key in executor.outcomes if key[1] < levels[-1]}
-        assert {key[:2] for key in below} <= wholly_measured
+    in_rows = {(row.candidate, row.rung.n_resources) for row in measured.rows}
+    for finished in executor.batches[:-1]:  # All levels but the one in which it ended.
+        assert {(task.candidate["x"], task.n_resources) for task in finished} <= in_rows
     for rows, going_on in contests_of(loop, promotion):
         means = {row.candidate: mean_of(loop, row) for row in rows}
         promoted = going_on & means.keys()

@@ -208,7 +208,9 @@ def _adopt(received: _Received) -> None:
 
 
 def _evaluate_adopted(task: Task) -> MaybeOutcome:
-    return _adopted[0].value(task)
+    # As in joblib's own workers: what is parallel within takes threads, and no processes.
+    with joblib.parallel_config(backend="threading"):
+        return _adopted[0].value(task)
 
 
 _adopted: list[_Received] = []

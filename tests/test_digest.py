@@ -453,6 +453,10 @@ def test_sparse_arrays_of_any_dimension(shape):
     """A coordinate array may have another number of dimensions than two."""
     first, last = np.zeros(shape), np.zeros(shape)
     first[0, ...].flat[0] = last[-1, ...].flat[0] = 1
+    try:
+        scipy.sparse.coo_array(first)
+    except TypeError:
+        pytest.skip("this SciPy has two dimensions only")
 
     assert of(scipy.sparse.coo_array(first)) == of(scipy.sparse.coo_array(first.copy()))
     assert of(scipy.sparse.coo_array(first)) != of(scipy.sparse.coo_array(last))

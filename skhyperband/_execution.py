@@ -5,6 +5,7 @@ reaches each worker process once; a worker that dies costs no outcome but those
 of the tasks that kill their process again when they run alone.
 """
 
+import collections
 import contextlib
 import functools
 import io
@@ -216,7 +217,24 @@ def _evaluate_adopted(task: Task) -> MaybeOutcome:
 _adopted: list[_Received] = []
 
 
+def _stop(outputs: Generator[Any, None, None], *, gently: bool) -> None:
+    """End joblib's generator; gently, the workers live on, and what they have is awaited.
+
+    When joblib ends them, another search that shares them may wait for ever for its own.
+    """
+    if gently:
+        with contextlib.suppress(Exception):  # Nobody asks for them any more.
+            collections.deque(outputs, maxlen=0)
+    else:
+        with contextlib.suppress(_Stopped):
+            outputs.throw(_Stopped())
+
+
 # --- joblib ------------------------------------------------------------------------
+
+
+# The searches that run at the moment, in different threads: joblib gives all the same workers.
+_sharing: "set[JoblibExecutor]" = set()
 
 
 class JoblibExecutor:
@@ -243,9 +261,11 @@ class JoblibExecutor:
     def __enter__(self) -> "JoblibExecutor":
         if joblib.effective_n_jobs(self._n_jobs) > 1:
             self._parallel = self._open.enter_context(self._new_parallel())
+            _sharing.add(self)
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
+        _sharing.discard(self)
         self._open.close()
 
     def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, MaybeOutcome], None, None]:
@@ -299,9 +319,12 @@ class JoblibExecutor:
     ) -> Generator[tuple[int, MaybeOutcome], None, None]:
         """Run what is waiting, noting in `sent` what was handed to the workers."""
         rooms: dict[int, Room] = {}
+        stopped = threading.Event()
 
         def calls() -> Iterator[Any]:
             for position, task in list(waiting.items()):
+                if stopped.is_set():
+                    return
                 sent.append(position)
                 if self._opens_rooms and task.keeps_state:
                     rooms[position] = Room()
@@ -317,9 +340,9 @@ class JoblibExecutor:
                     self._opens_rooms |= outcome.state.is_worth_a_room
                 yield position, outcome
         finally:
+            stopped.set()
             if isinstance(outputs, Generator):
-                with contextlib.suppress(_Stopped):
-                    outputs.throw(_Stopped())
+                _stop(outputs, gently=len(_sharing) > 1)
 
     def _one_by_one(self, suspects: dict[int, Task]) -> Iterator[tuple[int, MaybeOutcome]]:
         """Run each alone, in a process that no one else uses: what dies there did it.

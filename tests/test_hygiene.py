@@ -298,6 +298,9 @@ print(json.dumps("the same" if found == expected else str(found)))
 @pytest.mark.parametrize(("how", "n_times"), [("plain", 3), ("dies", 1), ("raises", 5)])
 def test_searches_in_two_threads_do_not_disturb_each_other(tmp_path, how, n_times):
     """Each has the results that it has alone, whatever the other one does."""
+    if how == "dies" and joblib.__version__.startswith("1.4."):
+        pytest.skip("this joblib may tell one thread only that its workers are gone")
+
     said = finish(start(IN_THREADS, tmp_path, how, n_times), seconds=40)
 
     assert said == "the same"

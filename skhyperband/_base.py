@@ -20,8 +20,8 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._continuation import Continuation
-from skhyperband._evaluation import Deadline, Evaluator, Outcome
-from skhyperband._execution import Executor, JoblibExecutor
+from skhyperband._evaluation import Deadline, Evaluator, Outcome, Scores
+from skhyperband._execution import Executor, JoblibExecutor, check_backend
 from skhyperband._inputs import Data, checked_data, read_splits
 from skhyperband._journal import Journal
 from skhyperband._loop import LevelReport, Loop
@@ -74,7 +74,14 @@ from skhyperband._sklearn_compat import (
     uses_groups,
 )
 from skhyperband._states import StateStore
-from skhyperband._warnings import Caught, catching, describe_failures, every_time, warn_once
+from skhyperband._warnings import (
+    Caught,
+    catching,
+    describe_failures,
+    describe_non_finite,
+    every_time,
+    warn_once,
+)
 
 # Names of resources of which too few mean that a solver has not converged.
 _ITERATIONS = ("iter", "iterations", "epochs")
@@ -316,6 +323,7 @@ class HalvingSearch(SearchBase):
         """
         self._forget()
         check_parameters(self)
+        check_backend(self.n_jobs)
         deadline = Deadline(self._clock() + as_seconds(self.max_time), self._clock)
         check_resource(self.estimator, self.resource)
         if y is None and get_tags(self.estimator).target_tags.required:
@@ -575,6 +583,9 @@ class HalvingSearch(SearchBase):
             ended.append(describe_failures(failures, len(outcomes), self._rule.error_value))
         if ended:
             warnings.warn("\n".join(ended), FitFailedWarning, stacklevel=4)
+        non_finite = describe_non_finite(_scores_without_failure(outcomes.values()))
+        if non_finite is not None:
+            warnings.warn(non_finite, UserWarning, stacklevel=4)
         if self.plan_.space_exhausted:
             warnings.warn(
                 f"The space ran out after {len(loop.measured.candidates)} candidates, fewer "
@@ -710,6 +721,14 @@ def _check_repeatable(cv: Any) -> None:
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:
     return item[0]
+
+
+def _scores_without_failure(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, Scores]]:
+    for outcome in outcomes:
+        if outcome.failure is None:
+            yield "test", outcome.test_scores
+            if outcome.train_scores is not None:
+                yield "train", outcome.train_scores
 
 
 def _has_finite_score(outcome: Outcome) -> bool:

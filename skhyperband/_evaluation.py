@@ -3,30 +3,28 @@
 import contextlib
 import math
 import numbers
+import os
 import pickle
-import re
+import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import sklearn
 from sklearn.base import clone
 
 from skhyperband._continuation import Continuation, Way
-from skhyperband._cutting import Part
 from skhyperband._kinds import More
 from skhyperband._pickling import cloudpickle
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
 from skhyperband._states import Lent, State
+from skhyperband._subset import Subset
 from skhyperband._warnings import Caught, catching, every_time
-
-# What numpy, pandas, scipy and Cython say of an array that may not be written to.
-_READ_ONLY = re.compile("read-only|WRITEABLE")
 
 Scores = float | dict[str, float | None] | None
 
@@ -205,8 +203,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._config = sklearn.get_config()
         self._filters = every_time(warnings.filters)
-        self._cut: tuple[Any, Part, Part] | None = None
-        self._writes_input = False
+        self._cut: tuple[Any, Subset, Subset] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_cut": None}
@@ -222,7 +219,8 @@ class Evaluator:
     def _evaluate(self, task: Task) -> Outcome:
         start = self.clock()
         try:
-            fit = self._patiently(self._fit, task)
+            with _ending_forks():
+                fit = self._fit(task)
         except (Exception, SystemExit) as error:
             seconds = self.clock() - start
             failed = self._failure("fit", error)
@@ -245,17 +243,6 @@ class Evaluator:
             return None
         return State(fit.estimator, task.n_resources, fit.n_added)
 
-    def _patiently(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Do it with the shared, read-only rows; with private ones if it writes into them."""
-        if not self._writes_input:
-            try:
-                return work(*args)
-            except Exception as error:
-                if not _is_read_only(error):
-                    raise
-            self._writes_input = True
-        return work(*args)
-
     def _fit(self, task: Task) -> _Fit:
         train, _ = self._parts(task)
         if task.state is not None:
@@ -263,12 +250,12 @@ class Evaluator:
             if trained_on is not None:
                 return trained_on
         estimator = self._estimator_for(task)
-        data, fit_params = train.lend()
+        data, fit_params = train.fit_arguments()
         way = self.continuation.way(estimator, fit_params) if task.keeps_state else None
         estimator.fit(*data, **fit_params)
         return _Fit(estimator, task.n_resources, task.n_resources, way)
 
-    def _train_on(self, state: State, task: Task, train: Part) -> _Fit | None:
+    def _train_on(self, state: State, task: Task, train: Subset) -> _Fit | None:
         """Go on from the state; None where it takes a fresh fit after all."""
         way = None
         try:
@@ -279,15 +266,15 @@ class Evaluator:
             part = self._new_samples(task, state.n_resources) if way.takes_new_samples else train
             more = More(
                 *(self.resource.name, state.n_resources, task.n_resources, state.n_added),
-                *part.lend(),
-                part.made,
+                *part.fit_arguments(),
+                part.derived,
             )
             if way.has_stopped(fitted, more):
                 relabelled = self.resource.parameters({}, task.n_resources)
                 return _Fit(fitted.set_params(**relabelled), 0, more.last_added, way)
             fitted = way.train_on(fitted, more)
         except Exception as error:
-            if (way is not None and way.is_users) or (train.shared and _is_read_only(error)):
+            if way is not None and way.is_users:
                 raise
             warnings.warn(
                 f"{type(self.estimator).__name__} could not train on and was fitted fresh "
@@ -298,7 +285,7 @@ class Evaluator:
             return None
         return None if fitted is None else _Fit(fitted, more.added, more.added, way)
 
-    def _new_samples(self, task: Task, n_before: int) -> Part:
+    def _new_samples(self, task: Task, n_before: int) -> Subset:
         split = self.splits[task.split]
         rows = self.resource.train_rows(split, task.n_resources)
         known = self.resource.train_rows(split, n_before)
@@ -310,23 +297,24 @@ class Evaluator:
         own = {name: _own(value) for name, value in parameters.items()}
         return clone(self.estimator).set_params(**own)
 
-    def _parts(self, task: Task) -> tuple[Part, Part]:
+    def _parts(self, task: Task) -> tuple[Subset, Subset]:
         """Return the training and the test part, those of the last task where they fit."""
         key = task.split, task.n_resources
         last = self._cut  # Threads share it: read once.
-        if last is not None and last[0] == key and not self._writes_input:
+        if last is not None and last[0] == key:
             return last[1:]
         split = self.splits[task.split]
         rows = self.resource.train_rows(split, task.n_resources)
         train = self._part(rows, None, self.fit_params)
         test = self._part(split.test, rows, self.score_params)
-        if not self._writes_input:
-            self._cut = key, train.protected(), test.protected()
+        self._cut = key, train, test
         return train, test
 
-    def _part(self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]) -> Part:
+    def _part(
+        self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]
+    ) -> Subset:
         X, y = cut_split(self.estimator, self.X, self.y, rows, train)
-        return Part(X, y, *self._metadata(params, rows))
+        return Subset(X, y, *self._metadata(params, rows))
 
     def _metadata(
         self, params: Mapping[str, Any], rows: np.ndarray
@@ -342,7 +330,8 @@ class Evaluator:
         self, estimator: Any, task: Task, *, of_train: bool
     ) -> tuple[Scores, Failure | None]:
         try:
-            scores = self._patiently(self._call_scorer, estimator, task, of_train)
+            with _ending_forks():
+                scores = self._call_scorer(estimator, task, of_train)
         except (Exception, SystemExit) as error:
             return None, self._failure("score", error)
         return self._checked(scores)
@@ -351,12 +340,9 @@ class Evaluator:
         train, part = self._parts(task)
         if of_train:
             rows = self.resource.train_rows(self.splits[task.split], task.n_resources)
-            part = Part(train.X, train.y, *self._metadata(self.score_params, rows), train.shared)
-        data, score_params = part.lend()
-        scores = self.scorer(estimator, *data, **score_params)
-        if named_scorers(self.scorer) is not None and part.shared:
-            _raise_read_only(scores)
-        return scores
+            part = Subset(train.X, train.y, *self._metadata(self.score_params, rows))
+        data, score_params = part.fit_arguments()
+        return self.scorer(estimator, *data, **score_params)
 
     def _checked(self, scores: Any) -> tuple[Scores, Failure | None]:
         """Return scores as floats, with what is wrong with them."""
@@ -378,20 +364,34 @@ class Evaluator:
         return Failure(step, _traceback(error), error if self.keep_exceptions else None)
 
 
-def _is_read_only(error: BaseException | None) -> bool:
-    """Return whether it, or what led to it, is of an array that may not be written to."""
-    while error is not None:
-        if _READ_ONLY.search(str(error)):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+@contextlib.contextmanager
+def _ending_forks() -> Iterator[None]:
+    """End a child process that the user's code forked and that comes back from it.
+
+    What the child raises (`SystemExit` above all) says nothing of the candidate. It must not
+    go on with the search, and not unwind it either: that would close the parent's files.
+    """
+    parent = os.getpid()
+    status: Any = None
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() == parent:
+            raise
+        status = error.code if isinstance(error, SystemExit) else _traceback(error)
+    if os.getpid() != parent:
+        _end_process(status)
 
 
-def _raise_read_only(scores: Mapping[str, Any]) -> None:
-    """Raise what scikit-learn's scorer of several metrics caught."""
-    for score in scores.values():
-        if isinstance(score, str) and _READ_ONLY.search(score):
-            raise ValueError(score)
+def _end_process(status: Any) -> NoReturn:
+    """End as `sys.exit(status)` does, but at once."""
+    if not (status is None or isinstance(status, int)):
+        print(status, file=sys.stderr)
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status or 0)
 
 
 def _traceback(error: BaseException) -> str:

@@ -24,6 +24,12 @@ import joblib
 import numpy as np
 from joblib.externals import loky
 from joblib.externals.loky import process_executor
+from joblib.parallel import (
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 
 from skhyperband._evaluation import Outcome, Task, died
 from skhyperband._pickling import cloudpickle
@@ -91,9 +97,10 @@ def _received(key: str, sender: int, packed: np.ndarray, sizes: list[int]) -> _R
         if key not in _kept:
             path: str | None = None
             if isinstance(packed, np.memmap) and os.name == "posix":
-                # A map of our own: joblib deletes the file only once its maps are gone.
+                # A map of our own: joblib deletes the file only once its maps are gone. Pages
+                # that are written to become private, since native code ignores read-only flags.
                 path = file = str(packed.filename)
-                packed = np.memmap(file, np.uint8, "r", packed.offset, packed.shape)
+                packed = np.memmap(file, np.uint8, "c", packed.offset, packed.shape)
             if len(_kept) == 2:  # Two searches in two threads share joblib's workers.
                 del _kept[next(iter(_kept))]
             watched = any(received.path is not None for received in _kept.values())
@@ -150,11 +157,7 @@ def _pack(value: Any) -> tuple[np.ndarray, list[int]]:
 
 
 def _keep_large(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuffer], bool]:
-    """Return what tells pickle to leave small buffers where they are.
-
-    Those that are kept come out read-only: the rows are cut from them, but an array
-    of the estimator's, or of the scorer's, may be one that it writes to.
-    """
+    """Return what tells pickle to leave small buffers where they are."""
 
     def is_small(buffer: pickle.PickleBuffer) -> bool:
         small = buffer.raw().nbytes < _MAPPED_FROM
@@ -171,17 +174,17 @@ class _Pickler(cloudpickle.CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is np.memmap and isinstance(obj.base, mmap.mmap) and obj.mode != "c":
             order = "C" if obj.flags.c_contiguous else "F"
-            where = str(obj.filename), obj.dtype, "r", obj.offset, obj.shape, order
+            mode = "r" if obj.mode == "r" else "c"
+            where = str(obj.filename), obj.dtype, mode, obj.offset, obj.shape, order
             return np.memmap, where
         return super().reducer_override(obj)
 
 
 def _unpack(packed: np.ndarray, sizes: list[int]) -> Any:
-    """Unpickle; the arrays stay where they are, read-only."""
-    readable = packed.data.toreadonly()
+    """Unpickle; the large arrays stay where they are."""
     views, start = [], 0
     for size in sizes:
-        views.append(readable[start : start + size])
+        views.append(packed.data[start : start + size])
         start += _aligned(size)
     return pickle.loads(views[0], buffers=views[1:])
 
@@ -197,10 +200,23 @@ class _Stopped(BaseException):
 def _evaluate(
     shared: Shared | _Received, position: int, task: Task, room: Room | Door | None
 ) -> tuple[int, MaybeOutcome]:
-    outcome = shared.value(task)
+    with _nested_parallelism():
+        outcome = shared.value(task)
     if isinstance(room, Door) and outcome is not None and outcome.state is not None:
         outcome.state.leave_in(room)
     return position, outcome
+
+
+def _nested_parallelism() -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which a fit finds joblib: as in loky's own workers.
+
+    There ``n_jobs=None`` is one thread. In a Dask worker it would be all cores of the cluster, and
+    a forest would add up its trees in an order that differs each time.
+    """
+    backend, _ = get_active_backend()
+    if isinstance(backend, (ThreadingBackend, SequentialBackend)):
+        return contextlib.nullcontext()
+    return joblib.parallel_config(backend="threading", n_jobs=1)
 
 
 def _adopt(received: _Received) -> None:
@@ -231,6 +247,20 @@ def _stop(outputs: Generator[Any, None, None], *, gently: bool) -> None:
 
 
 # --- joblib ------------------------------------------------------------------------
+
+
+def check_backend(n_jobs: int | None) -> None:
+    """Raise where joblib's active backend cannot tell that a worker died.
+
+    With multiprocessing's pools the search would wait for that worker's result for ever, and
+    after a kill of the main process its workers would go on.
+    """
+    backend, _ = get_active_backend()
+    if isinstance(backend, MultiprocessingBackend) and joblib.effective_n_jobs(n_jobs) > 1:
+        raise ValueError(
+            f"n_jobs={n_jobs!r} with joblib's backend 'multiprocessing': it waits for ever when a "
+            "worker dies. Use backend='loky', joblib's default, or 'threading'; or n_jobs=1."
+        )
 
 
 # The searches that run at the moment, in different threads: joblib gives all the same workers.

@@ -53,14 +53,15 @@ class Measured:
         In the order of the levels.
     outcomes : dict of (int, int, int) to Outcome
         By candidate, resource and split; see `key`.
-    seconds : dict of Rung to float
-        What the fits and scores made for a rung took, added up.
+    seconds : dict of (int, int, int) to float
+        What the fits and scores made for a rung took, added up; by `Rung.key`, since a rung
+        may turn out smaller, or with fewer splits, than it was planned.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     outcomes: dict[tuple[int, int, int], Outcome] = field(default_factory=dict)
-    seconds: dict[Rung, float] = field(default_factory=lambda: defaultdict(float))
+    seconds: dict[tuple[int, int, int], float] = field(default_factory=lambda: defaultdict(float))
     _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
     _same_as: list[int] = field(default_factory=list)
 
@@ -366,7 +367,7 @@ class Loop:
 
     def _take(self, key: tuple[int, int, int], rung: Rung, outcome: Outcome) -> None:
         self._scores[key] = self._score(outcome)
-        self.measured.seconds[rung] += outcome.fit_time + outcome.score_time
+        self.measured.seconds[rung.key] += outcome.fit_time + outcome.score_time
         candidate, _, split = key
         self._states.drop([(candidate, split)])
         if outcome.state is not None:

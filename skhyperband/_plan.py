@@ -43,6 +43,11 @@ class Rung:
     n_splits: int
     n_halvings: int
 
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Where in the search it is, whatever its size."""
+        return self.repeat, self.bracket, self.iter
+
 
 @dataclass(frozen=True)
 class Bracket:

@@ -238,7 +238,7 @@ class Report:
                     *(rung.repeat, rung.bracket, rung.iter),
                     *(len(members), rung.n_resources, rung.n_splits),
                     n_failures=sum(outcome.failure is not None for outcome in outcomes),
-                    seconds=self._measured.seconds.get(rung, 0.0),
+                    seconds=self._measured.seconds.get(rung.key, 0.0),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
                     rank_correlation=_rank_correlation(pairs),
                 )

@@ -1,13 +1,18 @@
 """Decides which warnings of the fits reach the user: each kind once, from any worker."""
 
 import contextlib
+import functools
+import math
+import pickle
 import re
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from skhyperband._pickling import cloudpickle
 
 Filter = tuple[Any, ...]
 
@@ -19,6 +24,20 @@ class Source:
     category: type[Warning]
     path: str
     line: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        category = next(c for c in self.category.__mro__ if _can_be_sent(c))
+        return Source, (category, self.path, self.line)
+
+
+@functools.cache
+def _can_be_sent(category: Any) -> bool:
+    """Return whether another process can get it: a class may be one that only a fit knows."""
+    try:
+        pickle.loads(cloudpickle.dumps(category))
+    except Exception:  # Whatever the pickling of a class's attributes may raise.
+        return False
+    return True
 
 
 # The first text of each kind that a fit or a scorer warned of.
@@ -133,8 +152,26 @@ def warn_once(caught: Iterable[Caught]) -> None:
             texts.setdefault(source, text)
     for source, text in texts.items():
         many = f" ({counts[source]} evaluations warned so)" if counts[source] > 1 else ""
+        warning = _made_from_text(source.category, text + many)
         # A registry of its own: an earlier search's warning must not hide this one.
-        warnings.warn_explicit(text + many, source.category, source.path, source.line, registry={})
+        warnings.warn_explicit(warning, None, source.path, source.line, registry={})
+
+
+def _made_from_text(category: type[Warning], text: str) -> Warning:
+    """Return a warning of this category that says the text.
+
+    Some are made from something else than one text, such as `InconsistentVersionWarning`.
+    """
+    with contextlib.suppress(Exception):
+        warning = category(text)
+        if str(warning) == text:
+            return warning
+
+    def say(self: Warning) -> str:
+        return text
+
+    methods = {"__new__": Warning.__new__, "__init__": Warning.__init__, "__str__": say}
+    return type(category.__name__, (category,), {**methods, "__module__": category.__module__})()
 
 
 def describe_failures(
@@ -165,6 +202,38 @@ def describe_failures(
             f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
         )
     return "\n\n".join(lines)
+
+
+def describe_non_finite(
+    scores: Iterable[tuple[str, Mapping[str, float | None] | float | None]],
+) -> str | None:
+    """Return how many scores are NaN or infinite though nothing failed; None where all are finite.
+
+    Parameters
+    ----------
+    scores : iterable of (str, scores)
+        "test" or "train", and the scores of one evaluation of which none failed.
+    """
+    counts: dict[tuple[str, float | None], int] = {}
+    n_scores: dict[str, int] = {}
+    for part, of_one in scores:
+        values = of_one.items() if isinstance(of_one, Mapping) else [("score", of_one)]
+        for metric, value in values:
+            name = f"{part}_{metric}"
+            n_scores[name] = n_scores.get(name, 0) + 1
+            if value is not None and not math.isfinite(value):
+                kind = None if math.isnan(value) else value
+                counts[name, kind] = counts.get((name, kind), 0) + 1
+    if not counts:
+        return None
+    found = [
+        f"{'NaN' if kind is None else kind} in {count} of {n_scores[name]} evaluations ({name})"
+        for (name, kind), count in counts.items()
+    ]
+    return (
+        f"Some scores are not finite although nothing failed: {'; '.join(found)}. A candidate "
+        "whose mean score is NaN ranks last. Check scoring and what the estimator predicts."
+    )
 
 
 def _kind(text: str) -> str:

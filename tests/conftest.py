@@ -34,3 +34,16 @@ def assert_same_results():
                 np.testing.assert_equal(one[name], other[name], err_msg=name)
 
     return compare
+
+
+@pytest.fixture(scope="module")
+def dask_client():
+    """Start a Dask cluster of two processes with two threads each."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs="ERROR"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client

@@ -7,13 +7,16 @@ import contextlib
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
+import scipy.linalg
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -222,6 +225,129 @@ class NotWriting(Writing):
     def predict(self, X):
         """Predict a copy."""
         return super().predict(X.copy())
+
+
+class NativeWriter(RegressorMixin, BaseEstimator):
+    """Ridge regression in the dual, by native code that writes into what it is given.
+
+    `way` says how: LAPACK overwrites y, torch or ctypes overwrite X. In fit and in predict it
+    demands arrays that may be written to, as numba does.
+    """
+
+    def __init__(self, alpha=1.0, way="lapack"):
+        self.alpha = alpha
+        self.way = way
+
+    def fit(self, X, y):
+        """Solve for the weights of the samples, and spoil what was given."""
+        _demand_writeable(X, y)
+        self.X_ = X.copy()
+        kernel = X @ X.T + self.alpha * np.eye(len(X))
+        if self.way == "lapack":
+            self.weights_ = scipy.linalg.solve(
+                kernel, y, assume_a="pos", overwrite_a=True, overwrite_b=True
+            ).copy()
+        else:
+            self.weights_ = scipy.linalg.solve(kernel, y, assume_a="pos")
+            NATIVE_WRITERS[self.way](X)
+            NATIVE_WRITERS[self.way](y)
+        return self
+
+    def predict(self, X):
+        """Predict, and spoil what was given."""
+        _demand_writeable(X)
+        predicted = X @ self.X_.T @ self.weights_
+        NATIVE_WRITERS[self.way](X)
+        return predicted
+
+
+def _demand_writeable(*arrays):
+    if not all(array.flags.writeable for array in arrays):
+        raise TypeError("cannot use a readonly array")
+
+
+def _write_by_lapack(array):
+    scipy.linalg.solve(np.eye(len(array)) * 3, array, overwrite_b=True, check_finite=False)
+
+
+def _write_by_torch(array):
+    import torch
+
+    torch.as_tensor(array).add_(7.0)
+
+
+def _write_by_ctypes(array):
+    ctypes.memset(array.ctypes.data, 1, array.nbytes)
+
+
+NATIVE_WRITERS = {
+    "lapack": _write_by_lapack,
+    "torch": _write_by_torch,
+    "ctypes": _write_by_ctypes,
+}
+
+
+class Forking(Scored):
+    """Forks, in fit or in score, a child that ends as it is told.
+
+    The child's exit status is added to the file `statuses`.
+    """
+
+    def __init__(self, quality=0.0, n_units=1, label=None, step="fit", way="exit", statuses=""):
+        super().__init__(quality, n_units, label)
+        self.step = step
+        self.way = way
+        self.statuses = statuses
+
+    def _fork(self):
+        child = os.fork()
+        if child == 0:
+            if self.way == "exit":
+                sys.exit(3)
+            if self.way == "raise":
+                raise ArithmeticError("in the child")
+            return  # It goes on with what is its parent's.
+        _, status = os.waitpid(child, 0)
+        with open(self.statuses, "a") as file:
+            file.write(f"{os.waitstatus_to_exitcode(status)}\n")
+
+    def fit(self, X, y=None):
+        """Fork, or fit."""
+        if self.step == "fit":
+            self._fork()
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Fork, or score."""
+        if self.step == "score":
+            self._fork()
+        return super().score(X, y)
+
+
+class CausedByItself(Scored):
+    """Raises an exception that is its own cause, where the quality is below 0.5."""
+
+    def fit(self, X, y=None):
+        """Raise, or fit."""
+        if self.quality < 0.5:
+            error = ArithmeticError("read-only")
+            other = ValueError("the cause of its cause")
+            error.__context__, other.__cause__ = other, error
+            raise error from error
+        return super().fit(X, y)
+
+
+class Reporting(Scored):
+    """Scores with the number of workers that ``n_jobs=None`` means where it is fitted."""
+
+    def fit(self, X, y=None):
+        """Ask joblib."""
+        self.n_workers_ = joblib.effective_n_jobs(None)
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Return what joblib said."""
+        return self.n_workers_
 
 
 class Unconverged(Scored):

@@ -11,7 +11,16 @@ from sklearn.model_selection import ShuffleSplit
 from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._evaluation import Outcome, Task
 from skhyperband._execution import JoblibExecutor
-from tests.estimators import WAYS_TO_DIE, Deadly, Failing, Greedy, RaisesUnpicklable, Scored
+from tests.estimators import (
+    WAYS_TO_DIE,
+    CausedByItself,
+    Deadly,
+    Failing,
+    Forking,
+    Greedy,
+    RaisesUnpicklable,
+    Scored,
+)
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
 
@@ -172,3 +181,34 @@ def test_exception_that_cannot_be_unpickled_is_no_death(classification):
         search.fit(*classification)
     with pytest.raises(RuntimeError, match="UnpicklableError"):
         search.set_params(error_score="raise").fit(*classification)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("step", ["fit", "score"])
+@pytest.mark.parametrize(("way", "status"), [("exit", 3), ("raise", 1), ("return", 0)])
+def test_a_child_that_a_fit_forks_ends_there(
+    classification, tmp_path, step, way, status, n_jobs, assert_same_results
+):
+    """However it leaves the user's code, it does not go on with the search."""
+    statuses = tmp_path / "statuses"
+    estimator = Forking(step=step, way=way, statuses=str(statuses))
+    options = {"n_jobs": n_jobs, "refit": False}
+
+    search = search_of(estimator, **options).fit(*classification)
+
+    n_evaluations = 2 * sum(search.n_candidates_)
+    assert statuses.read_text().split() == [str(status)] * n_evaluations
+    expected = search_of(Scored(), **options).fit(*classification)
+    assert_same_results(search.cv_results_, expected.cv_results_)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_that_is_its_own_cause_is_a_failure_like_any_other(classification, n_jobs):
+    """Chains of causes that lead back to themselves are not followed for ever."""
+    search = search_of(CausedByItself(), n_jobs=n_jobs)
+
+    with pytest.warns(FitFailedWarning, match="ArithmeticError: read-only"):
+        search.fit(*classification)
+
+    assert search.best_params_["quality"] == 0.95

@@ -9,7 +9,7 @@ from sklearn.linear_model import SGDClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._execution import _pack, _unpack
-from tests.estimators import Failing, Scored
+from tests.estimators import Failing, Reporting, Scored
 
 
 def forest_search(**options):
@@ -193,3 +193,69 @@ class Summing(Scored):
     def score(self, X, y=None):
         """Add up."""
         return float(np.sum(X)) + self.quality
+
+
+def reporting_search(**options):
+    """Return a search whose scores are the number of workers that a fit finds."""
+    return SuccessiveHalvingSearchCV(
+        Reporting(),
+        {"quality": [0.1, 0.2, 0.3, 0.4]},
+        n_candidates="all",
+        min_resources=240,
+        cv=2,
+        refit=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_no_n_jobs_is_one_worker_within_a_task(classification, backend):
+    """What a fit runs in parallel by default, it runs alone."""
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        search = reporting_search().fit(*classification)
+
+    assert set(search.cv_results_["mean_test_score"]) == {1.0}
+
+
+@pytest.mark.slow
+def test_no_n_jobs_is_one_worker_within_a_task_of_dask(classification, dask_client):
+    """A forest in a Dask worker adds up its trees as everywhere, not by all of its cores."""
+    with joblib.parallel_config(backend="dask"):
+        search = reporting_search().fit(*classification)
+
+    assert set(search.cv_results_["mean_test_score"]) == {1.0}
+
+
+@pytest.mark.slow
+def test_results_on_dask_are_those_of_one_process(
+    classification, dask_client, assert_same_results
+):
+    """Forests score the same to the last bit, whatever Dask has them do in parallel."""
+    with joblib.parallel_config(backend="dask"):
+        search = forest_search(scoring="roc_auc").fit(*classification)
+
+    assert_same_results(
+        search.cv_results_, forest_search(scoring="roc_auc").fit(*classification).cv_results_
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_multiprocessing_is_refused(classification, n_jobs):
+    """A backend that waits for ever when a worker dies runs no search."""
+    if joblib.cpu_count() == 1 and n_jobs == -1:
+        pytest.skip("there is one worker only")
+    search = sample_search(n_jobs=n_jobs)
+
+    with (
+        joblib.parallel_config(backend="multiprocessing"),
+        pytest.raises(ValueError, match=rf"n_jobs={n_jobs}.*'multiprocessing'.*loky"),
+    ):
+        search.fit(*classification)
+
+
+def test_multiprocessing_is_no_matter_to_one_worker(classification, assert_same_results):
+    """Where nothing runs in parallel, the backend starts nothing."""
+    with joblib.parallel_config(backend="multiprocessing"):
+        search = sample_search(n_jobs=1).fit(*classification)
+
+    assert_same_results(search.cv_results_, sample_search().fit(*classification).cv_results_)

@@ -6,7 +6,11 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.exceptions import (
+    ConvergenceWarning,
+    FitFailedWarning,
+    InconsistentVersionWarning,
+)
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import make_scorer, precision_score
 from sklearn.neural_network import MLPClassifier
@@ -14,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.estimators import Failing, Scored
 
 ENGINES = [("sequential", 1), ("threading", 2), ("loky", 2)]
 
@@ -551,3 +556,127 @@ def test_searches_in_two_threads_keep_to_themselves(classification):
         "quality 0.1 (4 evaluations warned so)",
         "quality 0.1 (8 evaluations warned so)",
     ]
+
+
+class TwoTexts(UserWarning):
+    """Is made from two texts."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} and {other}")
+
+
+class Anew(UserWarning):
+    """Needs more than a text to come into being at all."""
+
+    def __new__(cls, number, *, name):
+        return super().__new__(cls, number)
+
+    def __init__(self, number, *, name):
+        self.name = name
+
+    def __str__(self):
+        return f"the warning of {self.name}"
+
+
+def version_warning():
+    """Warn as scikit-learn does of a model that another version pickled."""
+    warnings.warn(
+        InconsistentVersionWarning(
+            estimator_name="SVC", current_sklearn_version="2", original_sklearn_version="1"
+        ),
+        stacklevel=1,
+    )
+
+
+def local_warning():
+    """Warn with a class that no other process can get."""
+
+    class Local(DeprecationWarning):
+        lock = threading.Lock()
+
+    warnings.warn(Local("only here"), stacklevel=1)
+
+
+ODD_WARNINGS = {
+    "version": (version_warning, InconsistentVersionWarning, "from version 1 when using"),
+    "two texts": (lambda: warnings.warn(TwoTexts("a", "b"), stacklevel=1), TwoTexts, "a and b"),
+    "new": (lambda: warnings.warn(Anew(1, name="x"), stacklevel=1), Anew, "warning of x"),
+    "local": (local_warning, DeprecationWarning, "only here"),
+}
+
+
+class Odd(Talking):
+    """Warns with a class that is not made from one text."""
+
+    def __init__(self, quality=0.0, max_iter=1, which="version"):
+        super().__init__(quality, max_iter)
+        self.which = which
+
+    def fit(self, X, y):
+        """Warn."""
+        ODD_WARNINGS[self.which][0]()
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize(("backend", "n_jobs"), ENGINES)
+@pytest.mark.parametrize("which", ODD_WARNINGS)
+def test_warnings_of_every_class_are_shown(classification, which, backend, n_jobs):
+    """A class with a constructor of its own keeps its name, its text and its filters."""
+    _, category, text = ODD_WARNINGS[which]
+    search = SuccessiveHalvingSearchCV(
+        Odd(which=which),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        min_resources=240,
+        refit=False,
+        n_jobs=n_jobs,
+    )
+
+    with joblib.parallel_config(backend=backend), pytest.warns(category, match=text) as shown:
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+    assert all(text in str(warning.message) for warning in shown)
+
+
+@pytest.mark.parametrize(("step", "word"), [("nan", "NaN"), ("inf", "-inf")])
+def test_scores_that_are_not_finite_are_counted(classification, step, word):
+    """A scorer that gives NaN or infinity without an error is warned of, with numbers."""
+    search = SuccessiveHalvingSearchCV(
+        Failing(step=step, below=0.25),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        min_resources=240,
+        cv=4,
+        refit=False,
+    )
+
+    with pytest.warns(UserWarning, match=rf"{word} in 8 of 12 evaluations \(test_score\)"):
+        search.fit(*classification)
+
+
+def test_metrics_and_train_scores_that_are_not_finite_are_named(classification):
+    """Each metric is counted on its own, on test and on training parts."""
+
+    def scores(estimator, X, y):
+        return {"good": estimator.quality, "bad": np.nan if len(X) > 100 else np.inf}
+
+    search = SuccessiveHalvingSearchCV(
+        Scored(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        min_resources=240,
+        cv=3,
+        scoring=scores,
+        rank_by="good",
+        refit=False,
+        return_train_score=True,
+    )
+
+    with pytest.warns(UserWarning, match="not finite") as shown:
+        search.fit(*classification)
+
+    (warning,) = shown
+    assert "inf in 9 of 9 evaluations (test_bad)" in str(warning.message)
+    assert "NaN in 9 of 9 evaluations (train_bad)" in str(warning.message)
+    assert "good" not in str(warning.message)

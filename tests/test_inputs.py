@@ -1,18 +1,21 @@
 import copy
+import ctypes
 
 import joblib
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.sparse as sp
 from scipy.stats import loguniform
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_diabetes, make_regression
 from sklearn.ensemble import IsolationForest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import KFold, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -29,7 +32,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from skhyperband import SuccessiveHalvingSearchCV
-from tests.estimators import NotWriting, Scored, Writing
+from tests.estimators import NATIVE_WRITERS, NativeWriter, NotWriting, Scored, Writing
 
 N = 90
 WORDS = np.array(["red", "green", "blue", "small", "large", "round", "flat", "old", "new"])
@@ -842,24 +845,162 @@ def test_metadata_that_a_fit_changes_is_cut_anew(kind):
     assert prior.flags.writeable
 
 
-class Wrapping(Scored):
-    """Writes into X, and wraps the error of one that may not be written to."""
+class OverwritingRidge(RegressorMixin, BaseEstimator):
+    """Kernel ridge regression that lets LAPACK overwrite the target."""
 
-    def fit(self, X, y=None):
-        """Centre X."""
-        try:
-            X -= 1
-        except ValueError as error:
-            raise RuntimeError("the preprocessing failed") from error
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def fit(self, X, y):
+        """Solve."""
+        self.X_ = X.copy()
+        kernel = rbf_kernel(X, gamma=1) + self.alpha * np.eye(len(X))
+        self.weights_ = scipy.linalg.solve(kernel, y, assume_a="pos", overwrite_b=True).copy()
+        return self
+
+    def predict(self, X):
+        """Predict."""
+        return rbf_kernel(X, self.X_, gamma=1) @ self.weights_
+
+
+BACKENDS = [("sequential", 1), ("threading", 2), ("loky", 2)]
+on_every_backend = pytest.mark.parametrize(("backend", "n_jobs"), BACKENDS, ids=str)
+
+
+@on_every_backend
+def test_lapack_may_overwrite_what_a_fit_is_given(backend, n_jobs):
+    """Kernel ridge that lets LAPACK overwrite y scores as in GridSearchCV, on every backend."""
+    X, y = load_diabetes(return_X_y=True)
+    grid = {"alpha": [10, 0.1, 0.1, 0.1, 1]}
+    options = {"cv": KFold(3), "refit": False}
+    expected = GridSearchCV(OverwritingRidge(), grid, **options).fit(X, y)
+
+    with joblib.parallel_config(backend=backend):
+        search = SuccessiveHalvingSearchCV(
+            OverwritingRidge(),
+            grid,
+            n_candidates="all",
+            min_resources=len(X),
+            n_jobs=n_jobs,
+            **options,
+        ).fit(X, y)
+
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_allclose(scores, [0.202, 0.493, 0.493, 0.493, 0.451], atol=5e-4)
+    # Equal to rounding: the number of threads of a linear solver depends on the backend.
+    np.testing.assert_allclose(scores, expected.cv_results_["mean_test_score"], rtol=1e-9)
+
+
+@on_every_backend
+@pytest.mark.parametrize("way", NATIVE_WRITERS)
+def test_native_code_that_writes_spoils_nothing_for_others(way, backend, n_jobs):
+    """Each fit and score gets rows that it may write to, and that nobody else sees."""
+    if way == "torch":
+        pytest.importorskip("torch")
+    X, y = make_regression(90, 4, random_state=0)
+    as_given = X.copy(), y.copy()
+    grid = {"alpha": [1.0] * 5}
+
+    with joblib.parallel_config(backend=backend):
+        search = SuccessiveHalvingSearchCV(
+            NativeWriter(way=way),
+            grid,
+            n_candidates="all",
+            min_resources=len(X),
+            refit=False,
+            return_train_score=True,
+            n_jobs=n_jobs,
+        ).fit(X, y)
+
+    assert (search.cv_results_["mean_test_score"] > 0.9).all()
+    for column in ("mean_test_score", "mean_train_score"):
+        assert len(set(search.cv_results_[column])) == 1
+    np.testing.assert_array_equal(X, as_given[0])
+    np.testing.assert_array_equal(y, as_given[1])
+
+
+def of_polars_series():
+    """Return numbers, and a polars series, whose memory its copies share."""
+    polars = pytest.importorskip("polars")
+    X, y = numbers()
+    return X, polars.Series(y.astype(float))
+
+
+def of_object_arrays():
+    """Return an array of lists of numbers."""
+    X, y = numbers()
+    rows = np.empty(len(X), dtype=object)
+    rows[:] = [row.tolist() for row in X]
+    return rows, y
+
+
+def of_dicts():
+    """Return a list of dicts."""
+    X, y = numbers()
+    return [{"values": row.tolist()} for row in X], y
+
+
+class WritingThrough(Scored):
+    """Scores with the sum of all that it is given, and sets all of that to 1."""
+
+    def fit(self, X, y):
+        """Sum up, and write by native code or into the elements."""
+        self.total_ = 0.0
+        for values in (X, y):
+            if hasattr(values, "to_numpy"):
+                values = values.to_numpy()
+            if isinstance(values, np.ndarray) and values.dtype != object:
+                self.total_ += float(values.sum())
+                ctypes.memset(values.ctypes.data, 0, values.nbytes)
+                continue
+            for row in values:
+                row = row["values"] if isinstance(row, dict) else row
+                self.total_ += sum(row)
+                row[:] = [0.0] * len(row)
+        return super().fit(X, y)
+
+    def score(self, X, y):
+        """Return the sum."""
+        return self.total_
+
+
+@pytest.mark.parametrize("make", [of_polars_series, of_object_arrays, of_dicts])
+def test_copies_reach_down_to_what_can_be_written_to(make):
+    """What one candidate writes into elements, or through a view, the next does not see."""
+    X, y = make()
+    search = SuccessiveHalvingSearchCV(
+        WritingThrough(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        min_resources=N,
+        refit=False,
+        cv=KFold(3),
+    ).fit(X, y)
+
+    assert len(set(search.cv_results_["mean_test_score"])) == 1
+
+
+class WithPrior(Scored):
+    """Writes by native code into metadata that has no value for each sample."""
+
+    def fit(self, X, y=None, prior=None):
+        """Write."""
+        ctypes.memset(prior.ctypes.data, 0, 8)
+        prior[0] += 1
         return super().fit(X, y)
 
 
-def test_wrapped_error_of_a_read_only_array_is_known_for_one():
-    """An estimator that raises its own error from numpy's gets rows of its own too."""
+def test_large_metadata_may_be_written_to_in_a_worker():
+    """What is not cut by rows is no read-only map in a worker, where writing would kill it."""
     X, y = np.zeros((60, 2)), np.arange(60) % 2
-
     search = SuccessiveHalvingSearchCV(
-        Wrapping(), {"quality": [0.1, 0.2]}, n_candidates="all", min_resources=60, refit=False
-    ).fit(X, y)
+        WithPrior(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        min_resources=60,
+        refit=False,
+        error_score="raise",
+        n_jobs=2,
+    ).fit(X, y, prior=np.ones(2**18))
 
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

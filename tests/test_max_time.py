@@ -57,6 +57,16 @@ def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classifi
     assert search.plan_.rungs[0].n_splits == 1
 
 
+def test_unfinished_level_says_how_long_it_took(halving, classification):
+    """The seconds of a rung are those of its fits and scores, though some splits are missing."""
+    search = halving(14).fit(*classification)
+
+    (rung,) = search.rungs_.rungs
+    results = search.cv_results_
+    assert rung.n_splits == 1
+    assert rung.seconds >= np.sum(results["mean_fit_time"] + results["mean_score_time"]) > 0
+
+
 def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classification):
     """Two of three candidates on the second level say less than all nine below."""
     search = halving(23).fit(*classification)

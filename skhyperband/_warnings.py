@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from skhyperband._messages import shortened, str_of
+
 Filter = tuple[Any, ...]
 
 
@@ -114,7 +116,7 @@ class _Hook:
         source = Source(category, filename, lineno)
         caught = getattr(self._local, "caught", None)
         if caught is not None:
-            caught.setdefault(source, str(message))
+            caught.setdefault(source, shortened(str(message)))
         elif source not in self._passed_on:
             self._passed_on.add(source)
             self._shown_by(message, category, filename, lineno, *args, **kwargs)
@@ -160,7 +162,7 @@ def describe_failures(
     ]
     for members in kinds.values():
         params, text = members[0]
-        named = ", ".join(f"{name}={value}" for name, value in params.items())
+        named = ", ".join(f"{name}={str_of(value)}" for name, value in params.items())
         lines.append(
             f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
         )

@@ -367,7 +367,8 @@ class Evaluator:
         checked: dict[str, float | None] = {}
         failure = None
         problem: Failure | None
-        for name, score in scores.items():
+        for key, score in scores.items():
+            name = str(key)  # As it is in cv_results_ and in a journal.
             if several and isinstance(score, str):  # scikit-learn puts a traceback there.
                 checked[name], problem = None, Failure("score", shortened(score))
             else:

@@ -308,6 +308,9 @@ class HalvingSearch(SearchBase):
             no evaluation gave a finite score, after all of them.
         TimeoutError
             Where `max_time` was over before the first split of one candidate was done.
+        OSError
+            Where the `journal` cannot be written to any more, or the data do not fit into
+            the folder through which joblib hands them to other processes.
 
         Notes
         -----

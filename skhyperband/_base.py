@@ -23,8 +23,9 @@ from skhyperband._continuation import Continuation
 from skhyperband._evaluation import Deadline, Evaluator, Outcome, Scores
 from skhyperband._execution import Executor, JoblibExecutor, check_backend
 from skhyperband._inputs import Data, checked_data, read_splits
-from skhyperband._journal import Journal
+from skhyperband._journal import LARGEST_INTEGER, Journal
 from skhyperband._loop import LevelReport, Loop
+from skhyperband._messages import repr_of, str_of
 from skhyperband._parameters import (
     as_seconds,
     candidate_check,
@@ -314,6 +315,9 @@ class HalvingSearch(SearchBase):
             no evaluation gave a finite score, after all of them.
         TimeoutError
             Where `max_time` was over before the first split of one candidate was done.
+        OSError
+            Where the `journal` cannot be written to any more, or the data do not fit into
+            the folder through which joblib hands them to other processes.
 
         Notes
         -----
@@ -334,7 +338,7 @@ class HalvingSearch(SearchBase):
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
-        with self._opened_journal(data, scorer) as journal:
+        with self._opened_journal(data, plan, scorer) as journal:
             loop, states = self._search(data, plan, scorer, deadline, journal)
         self._tell_user(loop)
         self._tell_of_continuing(states)
@@ -413,7 +417,7 @@ class HalvingSearch(SearchBase):
         if first is None:
             first = int(check_random_state(None).randint(2**31 - 1))
             if journal is not None:
-                first = int(journal[0].remember("seed", str(first)))
+                first = journal[0].remember_seed(first)
         if isinstance(first, numbers.Integral):
             first = seed = int(first)
         else:
@@ -453,11 +457,18 @@ class HalvingSearch(SearchBase):
         )
 
     @contextlib.contextmanager
-    def _opened_journal(self, data: Data, scorer: Any) -> Iterator[tuple[Journal, Common] | None]:
+    def _opened_journal(
+        self, data: Data, plan: Plan, scorer: Any
+    ) -> Iterator[tuple[Journal, Common] | None]:
         """Give the journal, and what its keys depend on; None where there is none."""
         if self.journal is None:
             yield None
             return
+        if plan.max_resources > LARGEST_INTEGER:
+            raise ValueError(
+                f"max_resources={plan.max_resources} exceeds {LARGEST_INTEGER}, the largest "
+                "number that a journal can keep; lower it, or leave journal out."
+            )
         scoring = None if self.scoring is None else scorer
         params = data.fit_params, data.score_params
         common = Common(clone(self.estimator), scoring, self.continue_training, params)
@@ -506,7 +517,7 @@ class HalvingSearch(SearchBase):
 
     def _sampler(self, seeds: _Seeds, initial: list[Candidate]) -> Sampler:
         if self.sampler != "random":
-            return copy.deepcopy(self.sampler)  # It learns; the parameter stays as it is.
+            return _copy_sampler(self.sampler)
         space = as_space(self.param_distributions)
         if self.n_candidates == "all":
             return GridSampler(space, initial)
@@ -717,6 +728,19 @@ def _check_repeatable(cv: Any) -> None:
             UserWarning,
             stacklevel=6,
         )
+
+
+def _copy_sampler(sampler: Any) -> Any:
+    """Return a copy that may learn; fit must not change a parameter."""
+    try:
+        return copy.deepcopy(sampler)
+    except Exception as error:  # Whatever an object's own copying may raise.
+        raise TypeError(
+            f"sampler={repr_of(sampler)} cannot be copied ({type(error).__name__}: "
+            f"{str_of(error).rstrip('.')}). fit searches with a deep copy of it, as it must "
+            "not change a parameter; keep what cannot be copied out of the sampler, or give "
+            "it a __deepcopy__."
+        ) from error
 
 
 def _by_key(item: tuple[tuple[int, int, int], Outcome]) -> tuple[int, int, int]:

@@ -16,6 +16,8 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skhyperband._messages import str_of
+
 # Parameters of estimators that change what a fit costs or prints, not what it finds.
 _WITHOUT_EFFECT = {
     *("n_jobs", "nthread", "num_threads", "thread_count"),
@@ -77,7 +79,9 @@ def _version(package: str) -> str | None:
 
 
 def _refusal(path: str, value: Any, why: str) -> TypeError:
-    return TypeError(f"{path}={_SHORT.repr(value)} has no stable digest: {why}")
+    return TypeError(
+        f"{path}={_SHORT.repr(value)} cannot be kept in a journal, as it has no stable digest: {why}"
+    )
 
 
 # All digests are made by these two. What `kind` says is hashed too, and digests are of
@@ -224,7 +228,7 @@ def _reduced(value: Any, path: str) -> str | tuple[Any, ...]:
     try:
         return value.__reduce_ex__(4) if reduce is None else reduce(value)
     except Exception as error:  # Whatever a class's own reduction may raise.
-        why = f"it has no state to read ({error}); leave journal out."
+        why = f"it has no state to read ({str_of(error).rstrip('.')}); leave journal out."
         raise _refusal(path, value, why) from error
 
 

@@ -19,6 +19,7 @@ from sklearn.base import clone
 
 from skhyperband._continuation import Continuation, Way
 from skhyperband._kinds import More
+from skhyperband._messages import repr_of, shortened, str_of
 from skhyperband._pickling import cloudpickle
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import cut_metadata, cut_split, named_scorers
@@ -62,7 +63,7 @@ class Failure:
         "fit", "score", "scoring" (the scorer gave what is no score, which no
         `error_score` covers) or "worker" (the process ended).
     text : str
-        The traceback.
+        The traceback, without its middle where it is very long.
     exception : Exception, or None
         Kept only where it is going to be raised.
     """
@@ -278,7 +279,7 @@ class Evaluator:
                 raise
             warnings.warn(
                 f"{type(self.estimator).__name__} could not train on and was fitted fresh "
-                f"({type(error).__name__}: {error}).",
+                f"({type(error).__name__}: {str_of(error)}).",
                 UserWarning,
                 stacklevel=2,
             )
@@ -352,9 +353,10 @@ class Evaluator:
         checked: dict[str, float | None] = {}
         failure = None
         problem: Failure | None
-        for name, score in scores.items():
+        for key, score in scores.items():
+            name = str(key)  # As it is in cv_results_ and in a journal.
             if several and isinstance(score, str):  # scikit-learn puts a traceback there.
-                checked[name], problem = None, Failure("score", score)
+                checked[name], problem = None, Failure("score", shortened(score))
             else:
                 checked[name], problem = _as_number(score, f" for {name!r}")
             failure = failure or problem
@@ -399,7 +401,11 @@ def _traceback(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except Exception:  # Whatever an exception's own attributes may raise.
+        text = f"{type(error).__name__}: {str_of(error)} (its traceback cannot be shown)"
+    return shortened(text)
 
 
 def _own(value: Any) -> Any:
@@ -410,12 +416,13 @@ def _own(value: Any) -> Any:
 
 def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
     if hasattr(score, "item"):
-        with contextlib.suppress(ValueError):  # More than one number.
+        with contextlib.suppress(Exception):  # More than one number.
             score = score.item()
     if isinstance(score, numbers.Real):
-        return float(score), None
+        with contextlib.suppress(Exception):  # A number of another kind, or an enormous one.
+            return float(score), None
     text = (
         f"scoring must return a number{of_what}, or a dict of numbers; "
-        f"got {score!r} ({type(score).__name__})."
+        f"got {repr_of(score)} ({type(score).__name__})."
     )
     return None, Failure("scoring", text)

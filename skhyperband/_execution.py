@@ -7,12 +7,14 @@ of the tasks that kill their process again when they run alone.
 
 import collections
 import contextlib
+import errno
 import functools
 import io
 import mmap
 import multiprocessing
 import os
 import pickle
+import re
 import threading
 import time
 import uuid
@@ -267,6 +269,13 @@ def check_backend(n_jobs: int | None) -> None:
 _sharing: "set[JoblibExecutor]" = set()
 
 
+# What a folder without room, a quota or a limit on files is refused with. joblib's own
+# processes hand an error over as a text.
+_NO_SPACE = re.compile(
+    "|".join(rf"Errno {n}\b|OSError\({n}\b" for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+)
+
+
 class JoblibExecutor:
     """Runs tasks with joblib, or in a plain loop where there is one worker only.
 
@@ -308,7 +317,8 @@ class JoblibExecutor:
         while waiting:
             sent: list[int] = []
             try:
-                with contextlib.closing(self._stream(waiting, sent)) as outputs:
+                stream = self._stream(waiting, sent)
+                with self._naming_lack_of_room(), contextlib.closing(stream) as outputs:
                     for position, outcome in outputs:
                         del waiting[position]
                         yield position, outcome
@@ -327,6 +337,22 @@ class JoblibExecutor:
                 if "shutdown" not in str(error):
                     raise
                 self._restart()  # Another thread's search, which shares the workers, did it.
+
+    @contextlib.contextmanager
+    def _naming_lack_of_room(self) -> Iterator[None]:
+        """Say what did not fit where, and where it need not."""
+        try:
+            yield
+        except (pickle.PicklingError, OSError) as error:
+            if not _NO_SPACE.search(f"{error!r} {error.__cause__}"):
+                raise
+            raise OSError(
+                f"n_jobs={self._n_jobs!r}: what all workers share, X and y among it, is larger "
+                "than the room in the temporary folder through which joblib hands it to other "
+                "processes. Set the environment variable JOBLIB_TEMP_FOLDER to a folder with "
+                "more room, or leave the data in one process, by n_jobs=1 or "
+                "joblib.parallel_config(backend='threading')."
+            ) from error
 
     def _new_parallel(self) -> joblib.Parallel:
         options = {

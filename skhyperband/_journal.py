@@ -5,10 +5,12 @@ written here is refused. One search writes at a time; any number may read meanwh
 """
 
 import contextlib
+import errno
 import json
-import math
 import os
+import re
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
@@ -20,6 +22,14 @@ SCHEMA = 1
 _APPLICATION = 0x736B6862
 # Bytes; no text here is nearly as long.
 _LONGEST = 2**24
+# No clock shows a later time: the year 10000, in seconds since 1970.
+_LATEST = 253_402_300_800.0
+# A search that is given no seed draws one below this.
+_SEEDS = 2**31 - 1
+# SQLite's integers have 64 bits.
+LARGEST_INTEGER = 2**63 - 1
+# What SQLite keeps beside a database.
+_BESIDE = ("-wal", "-shm", "-journal")
 
 _TABLES = (
     "CREATE TABLE search (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -74,7 +84,11 @@ _ADD = (
     f"INSERT OR REPLACE INTO evaluation (key, {', '.join(_COLUMNS)}) "
     f"VALUES (?{', ?' * len(_COLUMNS)})"
 )
-_FIND = f"SELECT {', '.join(_COLUMNS)} FROM evaluation WHERE key = ?"
+# By way of the row's number, so that the key is read from the table and not from its index.
+_FIND = (
+    f"SELECT key, {', '.join(_COLUMNS)} FROM evaluation "
+    "WHERE rowid = (SELECT rowid FROM evaluation WHERE key = ?)"
+)
 _ALL = f"SELECT {', '.join(_COLUMNS)} FROM evaluation ORDER BY rowid"
 
 
@@ -94,8 +108,8 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     entry = Entry(**values)
     failed = (entry.failed_step, entry.failure)
     if not (
-        isinstance(entry.params, str)
-        and all(type(n) is int for n in (entry.n_resources, entry.split, entry.n_trained))
+        _are_params(entry.params)
+        and all(_is_count(n) for n in (entry.n_resources, entry.split, entry.n_trained))
         and all(_is_time(t) for t in (entry.fit_time, entry.score_time, entry.finished))
         and (failed == (None, None) or all(isinstance(text, str) for text in failed))
     ):
@@ -103,21 +117,39 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return entry
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def _is_time(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value) and value >= 0
+    return isinstance(value, float) and 0 <= value < _LATEST
+
+
+def _are_params(text: Any) -> bool:
+    """Return whether it is a JSON object of plain values."""
+    params = _from_json(text, "the candidate")
+    plain = (type(None), bool, int, float, str)
+    return isinstance(params, dict) and all(type(value) in plain for value in params.values())
+
+
+def _from_json(text: Any, what: str) -> Any:
+    """Return what JSON says; raise ValueError for anything else."""
+    if not isinstance(text, str):
+        raise ValueError(f"{what} reads {text!r:.200}")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{what} is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"{what} reads {text!r:.200}") from error
 
 
 def _scores(text: Any) -> Scores:
     """Return scores from JSON; raise for anything else."""
-    if not isinstance(text, str):
-        raise ValueError(f"scores read {text!r:.200}")
-    try:
-        scores = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("scores are nested") from error
-    values = scores.values() if isinstance(scores, dict) else [scores]
-    if not all(value is None or type(value) is float for value in values):
-        raise ValueError(f"scores read {text:.200}")
+    scores = _from_json(text, "a score")
+    values = list(scores.values()) if isinstance(scores, dict) else [scores]
+    if not values or not all(value is None or type(value) is float for value in values):
+        raise ValueError(f"a score reads {text!r:.200}")
     return scores
 
 
@@ -139,11 +171,14 @@ class _Lock:
             self._file = self._take()
 
     def _take(self) -> BinaryIO:
-        file = open(self._path, "ab")  # noqa: SIM115
+        _check_regular(self._path, "its lock file is")
+        file = open(self._path, "ab", opener=_opened_at_once)  # noqa: SIM115
         try:
             _lock(file)
         except OSError as error:
             file.close()
+            if error.errno not in _HELD:
+                raise
             raise _ForeignError(
                 "another search is writing to it. Wait for it, or use another file."
             ) from error
@@ -151,7 +186,7 @@ class _Lock:
 
     def _is_there(self) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+            return os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._path))
         except FileNotFoundError:
             return False
 
@@ -159,6 +194,16 @@ class _Lock:
         with contextlib.suppress(OSError):  # Windows removes no open file.
             os.unlink(self._path)
         self._file.close()
+
+
+# What a lock that another one holds is refused with.
+_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open neither what a link leads to nor what waits for a reader."""
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.open(path, flags, 0o666)
 
 
 if sys.platform == "win32":
@@ -195,17 +240,19 @@ class Journal:
 
     def __init__(self, path: str, identity: Mapping[str, str]):
         self._name = path
-        path = os.path.abspath(path)
         try:
+            path = os.path.realpath(path)  # Two links to one file have one lock.
+            _check_files(path)
+            _check_names(path)
             self._lock = _Lock(path)
-        except (OSError, _ForeignError) as error:
+        except (OSError, ValueError, _ForeignError) as error:
             raise self._refusal(error) from error
         self._connection: sqlite3.Connection | None = None
         try:
             self._connection = _connected(path)
             self._prepare(self._connection)
             self._identify(identity)
-        except (sqlite3.Error, _ForeignError) as error:
+        except (sqlite3.Error, ValueError, _ForeignError) as error:
             self.close()
             raise self._refusal(error) from error
         except BaseException:
@@ -243,7 +290,8 @@ class Journal:
             known = self._remember(name, value)
             if known != value:
                 raise _ForeignError(
-                    f"it is of another {name}: {known} there, {value} here. Give each its own file."
+                    f"it is of another {name}: {known:.200} there, {value} here. "
+                    "Give each its own file."
                 )
 
     def _refusal(self, error: Exception) -> ValueError:
@@ -259,10 +307,28 @@ class Journal:
         with self._writing():
             return self._remember(name, value)
 
+    def remember_seed(self, seed: int) -> int:
+        """Return the seed that the file has; what it is told, where it has none yet.
+
+        Raises
+        ------
+        ValueError
+            Where what it has is none.
+        """
+        known = self.remember("seed", str(seed))
+        if not (known.isascii() and known.isdecimal() and len(known) < 11 and int(known) < _SEEDS):
+            raise ValueError(
+                f"journal={self._name!r} is damaged: its seed reads {known!r:.200}. Give "
+                "random_state an integer, or start again with a new file."
+            )
+        return int(known)
+
     def _remember(self, name: str, value: str) -> str:
         self._open.execute("INSERT OR IGNORE INTO search VALUES (?, ?)", (name, value))
-        known = self._open.execute("SELECT value FROM search WHERE name = ?", (name,))
-        return str(known.fetchone()[0])
+        found = self._open.execute("SELECT value FROM search WHERE name = ?", (name,)).fetchone()
+        if found is None:  # Its index says something else than its table.
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return str(found[0])
 
     def find(self, key: bytes) -> Entry | None:
         """Return what was measured under this key.
@@ -274,12 +340,19 @@ class Journal:
         """
         try:
             row = self._open.execute(_FIND, (key,)).fetchone()
-            return None if row is None else _entry(row)
+            if row is None:
+                return None
+            if row[0] != key:  # A log of another file was beside it.
+                raise ValueError("its index leads to other rows")
+            return _entry(row[1:])
         except (sqlite3.Error, ValueError) as error:
-            raise ValueError(
-                f"journal={self._name!r} is damaged ({error}); what the search measured is "
-                "in cv_results_. Start again with a new file."
-            ) from error
+            raise self._damage(error) from error
+
+    def _damage(self, error: Exception) -> ValueError:
+        return ValueError(
+            f"journal={self._name!r} is damaged ({error}); what the search measured is "
+            "in cv_results_. Start again with a new file."
+        )
 
     def add(self, key: bytes, entry: Entry) -> None:
         """Keep an evaluation; it is safe from the end of this process on return.
@@ -288,6 +361,8 @@ class Journal:
         ------
         OSError
             Where it cannot be written.
+        ValueError
+            Where the file is damaged.
         """
         with self._writing():
             self._open.execute(_ADD, (key, *entry.as_row()))
@@ -297,6 +372,8 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
+            if _DAMAGED.search(str(error)):
+                raise self._damage(error) from error
             raise OSError(
                 f"journal={self._name!r} cannot be written: {_advised(error)} What is in it is "
                 "safe: start the search again with the same file."
@@ -318,6 +395,8 @@ _ADVICE = (
         "; it and its folder must be there to be written to, and it must be no folder.",
     ),
     ("No such file", "; its folder must exist."),
+    ("malformed", "; it is damaged. Use another file."),
+    ("decode", "; it is damaged. Use another file."),
     ("full", "; make room on the disk."),
     ("disk I/O", "; see that the disk has room, and is sound."),
 )
@@ -325,8 +404,49 @@ _ADVICE = (
 
 def _advised(error: Exception) -> str:
     """Return what was wrong, and what to do."""
-    text = str(error)
+    text = str(error).rstrip(".")
     return text + next((words for part, words in _ADVICE if part in text), ".")
+
+
+# What SQLite says of a file that is not as it was written.
+_DAMAGED = re.compile("malformed|not a database|decode to UTF-8")
+
+
+# What else a name may be of, and what it is called.
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def _check_regular(path: str, what: str) -> None:
+    """Raise for what is there and no regular file: to open it may wait for ever."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_it, name in _KINDS if is_it(mode)), "a device")
+        raise _ForeignError(f"{what} {kind}, and no regular file. Remove it, or use another file.")
+
+
+def _check_files(path: str) -> None:
+    """Raise unless it, and what SQLite keeps beside it, are regular files or not there."""
+    _check_regular(path, "it is")
+    for ending in _BESIDE:
+        _check_regular(path + ending, f"{os.path.basename(path)}{ending} beside it is")
+
+
+def _check_names(path: str) -> None:
+    """Raise for a file with another name, under which another search could write to it."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(path).st_nlink > 1:
+            raise _ForeignError(
+                "it has another name (a hard link), under which another search could write "
+                "to it. Use a copy of it."
+            )
 
 
 def _connected(path: str, query: str = "") -> sqlite3.Connection:
@@ -378,15 +498,17 @@ def read_entries(path: str) -> list[Entry]:
     """
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no journal {path!r}.")
+    name, path = path, os.path.realpath(path)
     # Not mode=ro, which leaves the log's files behind. Who may not write may still read
     # what no search is writing.
     alone = not os.access(path, os.W_OK) and not os.path.exists(f"{path}-wal")
     query = "?mode=ro&immutable=1" if alone else "?mode=rw"
     try:
-        with contextlib.closing(_connected(os.path.abspath(path), query)) as connection:
+        _check_files(path)
+        with contextlib.closing(_connected(path, query)) as connection:
             connection.execute("PRAGMA query_only = ON")
             _check_kind(connection)
             rows = connection.execute(_ALL) if _objects(connection) else ()
             return [_entry(row) for row in rows]
-    except (sqlite3.Error, ValueError, _ForeignError) as error:
-        raise ValueError(f"journal={path!r} cannot be read: {_advised(error)}") from error
+    except (OSError, sqlite3.Error, ValueError, _ForeignError) as error:
+        raise ValueError(f"journal={name!r} cannot be read: {_advised(error)}") from error

@@ -15,7 +15,8 @@ from sklearn.base import clone
 from skhyperband._digest import digest, versions
 from skhyperband._evaluation import Evaluator, Failure, Outcome, Scores, Task
 from skhyperband._execution import Executor, MaybeOutcome
-from skhyperband._journal import Entry, Journal, read_entries
+from skhyperband._journal import LARGEST_INTEGER, Entry, Journal, read_entries
+from skhyperband._messages import repr_of, shortened
 from skhyperband._plan import to_frame
 from skhyperband._samplers import Candidate, Space, candidate_key
 from skhyperband._sklearn_compat import named_scorers
@@ -253,11 +254,13 @@ def _shown(value: Any) -> Any:
     """Return a value as JSON can say it, else its repr: it is for those who read only."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or type(value) in (bool, int, float):
+    if value is None or type(value) in (bool, float):
+        return value
+    if type(value) is int and abs(value) <= LARGEST_INTEGER:
         return value
     if type(value) is str:
-        return value[:_LONGEST_SHOWN]
-    return repr(value)[:_LONGEST_SHOWN]
+        return shortened(value, _LONGEST_SHOWN)
+    return shortened(repr_of(value), _LONGEST_SHOWN)
 
 
 # --- for those who read ------------------------------------------------------------
@@ -324,11 +327,8 @@ _NOTHING = Entry("{}", 0, 0, None, None, 0.0, 0.0, 0, None, None, 0.0)
 
 
 def _record(entry: Entry) -> dict[str, Any]:
-    params = json.loads(entry.params)
-    if not isinstance(params, dict):
-        raise ValueError(f"A candidate reads {entry.params!r:.200}; the journal is damaged.")
     return {
-        **{f"param_{name}": value for name, value in params.items()},
+        **{f"param_{name}": value for name, value in json.loads(entry.params).items()},
         "n_resources": entry.n_resources,
         "split": entry.split,
         **dict(_score_columns("test", entry.test_scores)),

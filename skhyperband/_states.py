@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from skhyperband._messages import str_of
 from skhyperband._pickling import cloudpickle
 from skhyperband._rooms import Door, Room
 
@@ -73,7 +74,7 @@ class State:
             try:
                 return cloudpickle.dumps(self._fitted)
             except Exception as error:  # Whatever an estimator's own pickling may raise.
-                self.problem = f"{type(error).__name__}: {error}"
+                self.problem = f"{type(error).__name__}: {str_of(error)}"
         return None if self._pickled is None else _as_bytes(self._pickled)
 
     def leave_in(self, door: Door) -> None:

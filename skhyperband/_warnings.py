@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from skhyperband._messages import shortened, str_of
 from skhyperband._pickling import cloudpickle
 
 Filter = tuple[Any, ...]
@@ -133,7 +134,7 @@ class _Hook:
         source = Source(category, filename, lineno)
         caught = getattr(self._local, "caught", None)
         if caught is not None:
-            caught.setdefault(source, str(message))
+            caught.setdefault(source, shortened(str(message)))
         elif source not in self._passed_on:
             self._passed_on.add(source)
             self._shown_by(message, category, filename, lineno, *args, **kwargs)
@@ -197,7 +198,7 @@ def describe_failures(
     ]
     for members in kinds.values():
         params, text = members[0]
-        named = ", ".join(f"{name}={value}" for name, value in params.items())
+        named = ", ".join(f"{name}={str_of(value)}" for name, value in params.items())
         lines.append(
             f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
         )

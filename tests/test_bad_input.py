@@ -1,6 +1,7 @@
 """Wrong calls, each with a message of its own, before anything is fitted."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -303,6 +304,10 @@ CALLS = {
         ["sampler=", "OnlyAsks", "tell"],
     ),
     "sampler-class": (lambda: halving(sampler=Sampler), ["sampler=<class", "Sampler"]),
+    "sampler-with-a-lock": (
+        lambda: halving(sampler=Sampler(threading.Lock())),
+        ["sampler=Sampler(<unlocked", "cannot be copied", "lock", "__deepcopy__"],
+    ),
     "sampler-gives-no-list": (lambda: halving(sampler=Sampler(None)), ["sampler", "None"]),
     "sampler-gives-one-dict": (
         lambda: halving(sampler=Sampler({"quality": 0.25})),

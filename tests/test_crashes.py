@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -212,3 +214,43 @@ def test_an_error_that_is_its_own_cause_is_a_failure_like_any_other(classificati
         search.fit(*classification)
 
     assert search.best_params_["quality"] == 0.95
+
+
+WITHOUT_ROOM = """
+import resource, sys
+import numpy as np
+from skhyperband import SuccessiveHalvingSearchCV
+from tests.estimators import Scored
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**22,) * 2)
+    X, y = np.zeros((2**20, 1)), np.arange(2**20) % 2
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": [0.1, 0.2]}, resource="n_units", max_resources=4,
+        n_candidates=2, cv=2, n_jobs=2, refit=False,
+    )
+    try:
+        search.fit(X, y)
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_data_larger_than_the_temporary_folder_are_named(tmp_path):
+    """The error says where there is too little room, and three ways out."""
+    script = tmp_path / "script.py"
+    script.write_text(WITHOUT_ROOM)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "JOBLIB_TEMP_FOLDER": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.stdout.startswith("n_jobs=2: what all workers share, X and y among it, is larger")
+    assert "JOBLIB_TEMP_FOLDER" in done.stdout
+    assert "n_jobs=1 or joblib.parallel_config(backend='threading')." in done.stdout

@@ -691,7 +691,10 @@ def test_deep_nesting_is_refused():
     for _ in range(10_000):
         deep = [deep]
 
-    with pytest.raises(TypeError, match=r"^scoring=.* has no stable digest: it is nested"):
+    with pytest.raises(
+        TypeError,
+        match=r"^scoring=.* cannot be kept in a journal, as it has no stable digest: it is nested",
+    ):
         digest(deep, "scoring")
 
 
@@ -723,7 +726,8 @@ REFUSED = {
     "lambda": (
         FunctionTransformer(anonymous),
         "estimator",
-        "estimator__func=<function <lambda> at .*> has no stable digest: a lambda has no name; "
+        "estimator__func=<function <lambda> at .*> cannot be kept in a journal, as it has no "
+        "stable digest: a lambda has no name; "
         "define it in a module as a function with a name, or ",
     ),
     "step of a pipeline": (

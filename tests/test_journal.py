@@ -1,9 +1,14 @@
 import contextlib
+import errno
 import json
 import math
 import os
+import re
 import resource
+import shutil
+import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -14,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhyperband import _journal
+from skhyperband import _journal, read_journal
 from skhyperband._journal import SCHEMA, Entry, Journal, read_entries
 
 ROOT = Path(__file__).parents[1]
@@ -59,9 +64,10 @@ def in_child(program, *args, **options):
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 scores = st.none() | numbers | st.dictionaries(st.text(), st.none() | numbers, min_size=1)
 seconds = st.floats(0, 1e9)
+values = st.none() | st.booleans() | st.integers() | numbers | st.text()
 entries = st.builds(
     Entry,
-    params=st.text(),
+    params=st.dictionaries(st.text(), values).map(json.dumps),
     n_resources=st.integers(1, 2**40),
     split=st.integers(0, 1000),
     test_scores=scores,
@@ -112,11 +118,11 @@ def test_later_entry_takes_the_place_of_the_earlier(path):
 def test_first_word_is_remembered(path):
     """What a search draws is what the next one goes by."""
     with opened(path) as journal:
-        first = journal.remember("seed", "1"), journal.remember("seed", "2")
+        first = journal.remember_seed(1), journal.remember_seed(2)
     with opened(path) as journal:
-        later = journal.remember("seed", "3")
+        later = journal.remember_seed(3)
 
-    assert (*first, later) == ("1", "1", "1")
+    assert (*first, later) == (1, 1, 1)
 
 
 def test_closing_leaves_one_file(path):
@@ -202,7 +208,7 @@ REFUSED = {
     "trigger": (with_a_trigger, "tables were changed"),
     "view": (with_a_view, "tables were changed"),
     "torn": (torn, "malformed"),
-    "folder": (os.mkdir, "unable to open .* no folder"),
+    "folder": (os.mkdir, "it is a folder, and no regular file"),
 }
 
 
@@ -214,11 +220,12 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(path, make, message):
 
     with pytest.raises(
         ValueError, match=rf"journal='.*search\.sqlite' cannot be used: .*{message}"
-    ):
+    ) as used:
         opened(path)
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="cannot be read") as read:
         read_entries(path)
 
+    assert not any(str(raised.value).endswith("..") for raised in (used, read))
     assert os.listdir(os.path.dirname(path)) == ["search.sqlite"]
     assert before is None or Path(path).read_bytes() == before
 
@@ -318,6 +325,154 @@ def test_lock_that_its_holder_has_just_removed_is_taken_again(path, monkeypatch)
 
     assert held
     assert len(locked) == 3
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["file", "nothing yet"])
+def test_two_links_to_a_journal_have_one_lock(path, tmp_path, missing):
+    """Also a link in another folder, to a file that is yet to be made."""
+    (tmp_path / "other").mkdir()
+    link = str(tmp_path / "other" / "link.sqlite")
+    os.symlink(path, link)
+    if not missing:
+        opened(path).close()
+
+    with opened(link) as journal:
+        journal.add(b"key", ENTRY)
+        with pytest.raises(ValueError, match="another search is writing"):
+            opened(path)
+        seen = read_entries(link)
+    with opened(path), pytest.raises(ValueError, match="another search is writing"):
+        opened(link)
+
+    assert seen == read_entries(path) == [ENTRY]
+    assert os.listdir(tmp_path / "other") == ["link.sqlite"]
+
+
+def test_folder_that_is_linked_to_is_the_folder(tmp_path):
+    """A link anywhere in the path leads to the same lock."""
+    (tmp_path / "real").mkdir()
+    os.symlink(tmp_path / "real", tmp_path / "link")
+
+    with (
+        opened(str(tmp_path / "real" / "j")),
+        pytest.raises(ValueError, match="another search is writing"),
+    ):
+        opened(str(tmp_path / "link" / "j"))
+
+
+def test_file_with_two_names_is_refused(path):
+    """SQLite would keep a log for each; a copy of it is a journal as good."""
+    with opened(path) as journal:
+        journal.add(b"key", ENTRY)
+    os.link(path, f"{path}2")
+
+    for name in (path, f"{path}2"):
+        with pytest.raises(ValueError, match=r"another name .a hard link.*Use a copy of it\.$"):
+            opened(name)
+    shutil.copy(path, f"{path}3")
+    with opened(f"{path}3") as copy:
+        assert copy.find(b"key") == ENTRY
+
+
+def socket_at(path):
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server, in_folder_of(path):
+        server.bind(os.path.basename(path))  # Its whole path may be too long for a socket.
+
+
+@contextlib.contextmanager
+def in_folder_of(path):
+    before = os.getcwd()
+    os.chdir(os.path.dirname(path))
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def device_at(path):
+    if os.geteuid() != 0:
+        pytest.skip("only the superuser makes devices")
+    os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+
+
+NO_FILES = {
+    "folder": (os.mkdir, "a folder"),
+    "pipe": (os.mkfifo, "a named pipe"),
+    "socket": (socket_at, "a socket"),
+    "link to nothing": (lambda path: os.symlink(f"{path}.no", path), "a symbolic link"),
+    "link to itself": (lambda path: os.symlink(path, path), "a symbolic link"),
+    "link to a file": (lambda path: os.symlink(__file__, path), "a symbolic link"),
+    "device": (device_at, "a device"),
+}
+each_no_file = pytest.mark.parametrize(("make", "kind"), NO_FILES.values(), ids=NO_FILES)
+
+
+@each_no_file
+def test_lock_that_is_no_regular_file_is_refused_at_once(path, make, kind):
+    """It is neither waited for, nor written to, nor removed."""
+    make(f"{path}-lock")
+
+    with pytest.raises(
+        ValueError, match=rf"cannot be used: its lock file is {kind}, and no regular file\. \w"
+    ):
+        opened(path)
+
+    assert os.listdir(os.path.dirname(path)) == ["search.sqlite-lock"]
+
+
+@each_no_file
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_what_lies_beside_and_is_no_regular_file_is_refused_at_once(path, make, kind, ending):
+    """SQLite would wait for a named pipe for ever."""
+    opened(path).close()
+    make(f"{path}{ending}")
+
+    with pytest.raises(ValueError, match=rf"search\.sqlite{ending} beside it is {kind}"):
+        opened(path)
+    with pytest.raises(ValueError, match=rf"search\.sqlite{ending} beside it is {kind}"):
+        read_entries(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, socket_at], ids=["pipe", "socket"])
+def test_journal_that_is_no_regular_file_is_refused_at_once(path, make):
+    """Neither a search nor a reader waits for someone to write to it."""
+    make(path)
+
+    with pytest.raises(ValueError, match=r"cannot be used: it is a .*, and no regular file"):
+        opened(path)
+    with pytest.raises(ValueError, match=r"cannot be read: it is a .*, and no regular file"):
+        read_entries(path)
+
+    assert os.listdir(os.path.dirname(path)) == ["search.sqlite"]
+
+
+def test_links_in_a_circle_are_refused(path):
+    """They lead to no file."""
+    os.symlink(path, path)
+
+    with pytest.raises(ValueError, match="cannot be used"):
+        opened(path)
+    with pytest.raises(FileNotFoundError, match="no journal"):
+        read_entries(path)
+
+
+def test_name_that_no_file_can_have_is_refused(path):
+    """The error names the journal, also where Python finds the name wrong itself."""
+    for name in (f"{path}\0", f"{path}\ud800", path + "x" * 300):
+        with pytest.raises(ValueError, match=r"journal='.*search\.sqlite.* cannot be used"):
+            opened(name)
+
+
+def test_folder_whose_locks_do_not_work_is_no_other_search(path, monkeypatch):
+    """The error says what the system says, and does not send the user to wait."""
+
+    def unsupported(file):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(_journal, "_lock", unsupported)
+
+    with pytest.raises(ValueError, match=r"cannot be used: .*No locks available"):
+        opened(path)
 
 
 TAKING_TURNS = """
@@ -473,6 +628,24 @@ HOSTILE = {
     "no JSON": ("test_scores", "__import__('os')"),
     "no scores": ("test_scores", None),
     "params": ("params", b"{}"),
+    "no params": ("params", None),
+    "params that are a list": ("params", "[1]"),
+    "params that are no JSON": ("params", "C=1"),
+    "list among the params": ("params", '{"C": [1]}'),
+    "nested params": ("params", '{"C": {"D": 1}}'),
+    "deep params": ("params", '{"C": ' + "[" * 100_000),
+    "number without end": ("params", '{"C": 1' + "0" * 5000 + "}"),
+    "scores of no metric": ("test_scores", "{}"),
+    "no resources": ("n_resources", -1),
+    "resources that are a text": ("n_resources", "many"),
+    "resources that are NaN": ("n_resources", None),
+    "split": ("split", -1),
+    "half a split": ("split", 0.5),
+    "year": ("finished", 1e15),
+    "year out of all": ("finished", 1e300),
+    "endless year": ("finished", math.inf),
+    "no year": ("finished", None),
+    "time of ages": ("fit_time", 1e300),
     "time": ("fit_time", "soon"),
     "negative time": ("fit_time", -1.0),
     "endless time": ("score_time", math.inf),
@@ -491,8 +664,119 @@ def test_row_that_no_search_wrote_is_an_error(path, column, value):
 
     with opened(path) as journal, pytest.raises(ValueError, match=r"search\.sqlite' is damaged"):
         journal.find(b"key")
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_entries(path)
+    with pytest.raises(ValueError, match=r"search\.sqlite' cannot be read") as raised:
+        read_journal(path)
+    assert len(str(raised.value)) < 1000
+
+
+def test_row_that_its_index_does_not_lead_to_is_an_error(path):
+    """The log of another journal beside it must not answer for another computation."""
+    with opened(path) as journal:
+        for number in range(4):
+            journal.add(b"%016d" % number, replace(ENTRY, test_scores=float(number)))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        n_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = 'evaluation'"
+        ).fetchone()
+    data = bytearray(Path(path).read_bytes())
+    table = data[n_bytes * (page - 1) : n_bytes * page]
+    table = table.replace(b"%016d" % 1, b"another key 1234")
+    data[n_bytes * (page - 1) : n_bytes * page] = table
+    Path(path).write_bytes(data)
+
+    with opened(path) as journal:
+        assert journal.find(b"%016d" % 0).test_scores == 0.0
+        with pytest.raises(ValueError, match=r"is damaged .its index leads to other rows"):
+            journal.find(b"%016d" % 1)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Give the bytes of a journal with a few rows, and a log that another one left."""
+    path = str(tmp_path_factory.mktemp("journal") / "j")
+    with opened(path) as journal:
+        journal.remember_seed(1)
+        for number in range(8):
+            journal.add(b"%016d" % number, ENTRY)
+        log = Path(f"{path}-wal").read_bytes()
+    return Path(path).read_bytes(), log
+
+
+places = st.integers(0, 2**20)
+damages = st.lists(st.tuples(places, st.binary(min_size=1, max_size=64)), max_size=6)
+
+
+@settings(deadline=None, max_examples=200)
+@given(damages, damages, st.none() | places, st.booleans())
+def test_any_damage_is_an_error_that_names_the_file(
+    tmp_path_factory, sound, in_file, in_log, length, with_log
+):
+    """Bytes overwritten, cut off, or a log beside it: it is read, or refused in one sentence."""
+    folder = tmp_path_factory.mktemp("journal")
+    path = str(folder / "j")
+    for name, data, changes in (("j", sound[0], in_file), ("j-wal", sound[1], in_log)):
+        data = bytearray(data)
+        for place, new in changes:
+            place %= len(data)
+            data[place : place + len(new)] = new
+        if name == "j" and length is not None:
+            del data[length % len(data) :]
+        if name == "j" or with_log:
+            (folder / name).write_bytes(data)
+
+    def use():
+        with opened(path) as journal:
+            journal.remember_seed(2)
+            for number in range(8):
+                journal.find(b"%016d" % number)
+            journal.add(b"another key 1234", ENTRY)
+
+    errors = []
+    for work in (use, lambda: read_entries(path)):
+        try:
+            work()
+        except (ValueError, OSError) as error:
+            errors.append(str(error))
+
+    assert all(f"journal={path!r}" in error for error in errors)
+    assert not any(error.endswith("..") for error in errors)
+
+
+def test_latest_time_is_read_as_it_is(path):
+    """Up to the year 9999 a time is one."""
+    pytest.importorskip("pandas")
+    with opened(path) as journal:
+        journal.add(b"key", replace(ENTRY, finished=253_402_300_799.0))
+
+    assert str(read_journal(path)["finished"][0]) == "9999-12-31 23:59:59"
+
+
+SEEDS = {
+    "text": "many",
+    "fraction": "0.5",
+    "negative": "-1",
+    "other digits": "١٢",
+    "too large": str(2**31),
+    "without end": "9" * 100_000,
+    "bytes": b"\xff",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS)
+def test_seed_that_no_search_drew_is_an_error(path, seed):
+    """It names the file, what is there, and the way out."""
+    with opened(path) as journal:
+        journal.remember_seed(1)
+    change(path, ("UPDATE search SET value = ? WHERE name = 'seed'", (seed,)))
+
+    with opened(path) as journal, pytest.raises(ValueError, match="its seed reads") as raised:
+        journal.remember_seed(1)
+
+    assert re.match(r"journal='.*search\.sqlite' is damaged", str(raised.value))
+    assert "Give random_state an integer, or start again with a new file." in str(raised.value)
+    assert len(str(raised.value)) < 1000
 
 
 def test_journal_that_is_only_just_begun_has_no_rows(path):

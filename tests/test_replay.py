@@ -191,6 +191,20 @@ def test_seed_that_was_drawn_is_kept(path, classification, assert_same_results):
     assert_same_results(again.cv_results_, first)
 
 
+def test_seed_that_no_search_drew_is_an_error(path, classification):
+    """The error names the journal and the way out, which is one."""
+    halving(journal=path, random_state=None).fit(*classification)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE search SET value = 'many' WHERE name = 'seed'")
+        connection.commit()
+
+    with pytest.raises(ValueError, match=r"journal=.* its seed reads 'many'.*random_state"):
+        halving(journal=path, random_state=None).fit(*classification)
+    search = halving(journal=path, random_state=1).fit(*classification)
+
+    assert search.n_replayed_ > 0
+
+
 def test_seed_that_is_given_goes_before_the_one_that_was_drawn(path, classification):
     """A number means what it means without a journal."""
     forests(random_state=None, journal=path).fit(*classification)
@@ -404,6 +418,21 @@ def several(estimator, X, y):
     return {"a": estimator.score(X, y), "b": 1.0}
 
 
+def pairs_of_scores(estimator, X, y):
+    return {(1, "loss"): 0.5, 2: estimator.score(X, y)}
+
+
+def test_metrics_with_any_names_are_replayed(path, classification, assert_same_results):
+    """What a scorer calls them is in the columns, and in the file, as a text."""
+    options = {"scoring": pairs_of_scores, "rank_by": "2", "refit": False, "journal": path}
+    first = halving(**options).fit(*classification)
+    again = halving(**options).fit(*classification)
+
+    assert again.n_replayed_ == n_rows(path)
+    assert "mean_test_(1, 'loss')" in first.cv_results_
+    assert_same_results(again.cv_results_, first.cv_results_)
+
+
 @pytest.mark.parametrize("scoring", [several, ["accuracy", "recall"]], ids=["callable", "list"])
 def test_several_metrics_are_replayed(path, scoring, classification):
     """Each has its column again."""
@@ -525,6 +554,23 @@ def test_journal_must_be_a_path(search_class, value, error, message, classificat
         forests(search_class, journal=value).fit(*classification)
     with pytest.raises(error, match=message):
         forests(search_class, journal=value).plan(*classification)
+
+
+def test_resource_beyond_the_numbers_of_a_file_is_refused(path, classification):
+    """Before anything is fitted, not when it is to be written."""
+    search = halving(
+        Unfitted(),
+        {"func": [None]},
+        n_candidates=1,
+        max_resources=2**70,
+        min_resources=2**70,
+        journal=path,
+    )
+
+    with pytest.raises(
+        ValueError, match=f"max_resources={2**70} exceeds {2**63 - 1}, the largest"
+    ):
+        search.fit(*classification)
 
 
 @pytest.mark.parametrize("what", ["X", "y", "type of X", "estimator"])
@@ -737,6 +783,48 @@ def test_frame_has_a_row_for_each_evaluation(path, classification):
     assert frame["failure"].isna().all()
     top = frame[frame.n_resources == 240].groupby("split").test_score.max()
     assert top.mean() >= search.best_score_ - 1e-12
+
+
+class Wordless:
+    """Has no repr."""
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+SHOWN = {
+    "beyond 64 bits": (2**64, str(2**64)),
+    "beyond floats": (10**400, str(10**400)),
+    "beyond digits": (10**5000, "<int, whose repr raises ValueError>"),
+    "no repr": (Wordless(), "<Wordless, whose repr raises RuntimeError>"),
+    "long": ("x" * 2000, "x" * 500 + " [... 1000 characters cut ...] " + "x" * 500),
+    "half a character": ("a\udcff", "a\udcff"),
+    "nested": ({"a": [1]}, "{'a': [1]}"),
+    "NaN": (float("nan"), None),
+}
+
+
+@pytest.mark.parametrize(("value", "shown"), SHOWN.values(), ids=SHOWN)
+def test_any_value_is_shown_in_the_frame(path, value, shown, classification):
+    """As the number or text that it is, or as a repr of a length to read."""
+    pytest.importorskip("pandas")
+
+    class Drawing:
+        """Gives one value; what is in a list is shown elsewhere, too."""
+
+        def rvs(self, random_state=None):
+            """Give it."""
+            return value
+
+    search = halving(Scored(), {"quality": [0.5], "label": Drawing()}, n_candidates=2)
+    search.set_params(journal=path, refit=False).fit(*classification)
+    frame = read_journal(path)
+
+    assert len(frame) == n_rows(path) > 0
+    if shown is None:
+        assert frame["param_label"].isna().all()
+    else:
+        assert set(frame["param_label"]) == {shown}
 
 
 def test_frame_of_an_empty_journal_is_empty(path):

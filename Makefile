@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
-.PHONY: demo test lint types doctest docs examples oldest dist clean
+.PHONY: demo test lint ruff codespell types mypy doctest docs examples oldest dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/examples/plot_digits.py
@@ -12,11 +12,18 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.installed-dev
+lint: ruff codespell
+
+ruff: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev
+codespell: $(VENV)/.installed-dev
+	$(BIN)/codespell
+
+types: mypy
+
+mypy: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.installed-test
@@ -58,7 +65,7 @@ $(VENV)/.installed-docs: setup.cfg $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-dev: setup.cfg $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet ruff mypy build
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
 $(OLDEST)/.installed: setup.cfg

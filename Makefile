@@ -10,7 +10,8 @@ demo: $(VENV)/.installed
 	$(BIN)/python docs/examples/plot_digits.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report
 
 lint: ruff codespell
 
@@ -47,7 +48,7 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_dist.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated .coverage *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -4,19 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
-.PHONY: demo test lint types doctest docs examples oldest dist clean
+.PHONY: demo test lint ruff codespell types mypy doctest docs examples oldest dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/examples/plot_digits.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report
 
-lint: $(VENV)/.installed-dev
+lint: ruff codespell
+
+ruff: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev
+codespell: $(VENV)/.installed-dev
+	$(BIN)/codespell
+
+types: mypy
+
+mypy: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.installed-test
@@ -40,7 +48,7 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_dist.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated .coverage *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -58,7 +66,7 @@ $(VENV)/.installed-docs: setup.cfg $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-dev: setup.cfg $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet ruff mypy build
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
 $(OLDEST)/.installed: setup.cfg

@@ -1,5 +1,6 @@
 """Check that sdist and wheel hold what they should, and that the wheel works alone."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -20,11 +21,20 @@ def tracked():
     return set(listed.stdout.split())
 
 
+def cited_version():
+    """Return the version that is to be cited."""
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited, "CITATION.cff names no version"
+    return cited[1]
+
+
 def main():
     """Compare the archives with the checkout, and try the wheel elsewhere."""
     (sdist,) = ROOT.glob("dist/*.tar.gz")
     (wheel,) = ROOT.glob("dist/*.whl")
     files = tracked()
+    expected = f"skhyperband-{cited_version()}.tar.gz"
+    assert sdist.name == expected, f"{sdist.name}, but CITATION.cff asks for {expected}"
 
     with tarfile.open(sdist) as archive:
         packed = {m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()}

@@ -29,6 +29,7 @@ from skhyperband._parameters import (
     as_seconds,
     candidate_check,
     check_count,
+    check_names,
     check_parameters,
 )
 from skhyperband._plan import (
@@ -60,7 +61,6 @@ from skhyperband._samplers import (
     GridSampler,
     RandomSampler,
     Sampler,
-    any_candidate,
     as_space,
     space_size,
 )
@@ -484,8 +484,7 @@ class HalvingSearch(SearchBase):
         space = as_space(self.param_distributions)
         own_sampler = self.sampler != "random"
         check_candidate = candidate_check(self.estimator, self.resource, space, own_sampler)
-        for part in space:
-            check_candidate(any_candidate(part))
+        check_names(self.estimator, space)
         initial = [dict(candidate) for candidate in self.initial_candidates or []]
         for candidate in initial:
             check_candidate(candidate, "initial_candidates contains")

@@ -169,6 +169,34 @@ def candidate_check(
     return check
 
 
+def check_names(estimator: Any, space: Space) -> None:
+    """Raise for a name in the space that the estimator has not, drawn or not.
+
+    Nothing is drawn for it: a distribution may have a generator of its own.
+    """
+    for part in space:
+        drawn = {name for name, values in part.items() if hasattr(values, "rvs")}
+        listed = {name: values[0] for name, values in part.items() if name not in drawn}
+        model = clone(estimator)
+        _set(model, listed)
+        known = model.get_params()
+        for name in drawn - known.keys():
+            # What a drawn step has is known once it is drawn.
+            if not any(name.startswith(f"{step}__") for step in drawn):
+                _set(clone(model), {name: 1})
+
+
+def _set(estimator: Any, params: Candidate) -> None:
+    """Set parameters that `param_distributions` names; raise as it is the user's."""
+    try:
+        estimator.set_params(**clone(params, safe=False))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"param_distributions gives {params!r}, which the estimator refuses: {error} "
+            "Use names that its get_params() lists."
+        ) from error
+
+
 def _check_pre_dispatch(pre_dispatch: Any) -> None:
     known = re.fullmatch(r"all|[\d.]+|[\d.+*/ ()-]*n_jobs[\d.+*/ ()-]*", str(pre_dispatch))
     if isinstance(pre_dispatch, bool) or not known or pre_dispatch in (0, "0"):

@@ -15,7 +15,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     TimeSeriesSplit,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -814,3 +814,109 @@ def test_nothing_finite_is_an_error_that_shows_the_first_failure(classification,
 
     assert np.isnan(search.cv_results_["mean_test_score"]).all()
     assert not search.__sklearn_is_fitted__()
+
+
+# --- distributions of the user's own -----------------------------------------------
+
+
+class Recorded:
+    """A distribution that notes what its `rvs` is called with."""
+
+    def __init__(self):
+        self.states = []
+
+    def rvs(self, random_state=None):
+        """Draw as scipy's do."""
+        self.states.append(random_state)
+        return random_state.uniform()
+
+
+class OwnGenerator:
+    """A distribution with a generator of its own, and a count that all of them share."""
+
+    n_draws = 0
+
+    def __init__(self):
+        self.rng = np.random.RandomState(5)
+
+    def rvs(self, random_state=None):
+        """Draw from the own generator."""
+        OwnGenerator.n_draws += 1
+        return self.rng.uniform()
+
+
+def test_distributions_are_called_as_parameter_sampler_calls_them(classification, search_class):
+    """Every call of `rvs` has a RandomState, never a number or nothing."""
+    quality = Recorded()
+
+    search_class(
+        Scored(), {"quality": quality}, n_candidates=3, cv=2, min_resources=30, random_state=0
+    ).fit(*classification)
+
+    assert len(quality.states) >= 3
+    assert {type(state) for state in quality.states} == {np.random.RandomState}
+
+
+def test_distribution_with_its_own_generator_loses_no_draw(classification):
+    """Only candidates are drawn, so that they are the generator's first values."""
+    OwnGenerator.n_draws = 0
+
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": OwnGenerator()}, n_candidates=3, cv=2, random_state=0
+    ).fit(*classification)
+
+    drawn = [params["quality"] for params in search.cv_results_["params"][:3]]
+    assert drawn == list(np.random.RandomState(5).uniform(size=3))
+    assert OwnGenerator.n_draws == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_name_of_a_distribution_is_checked_before_anything_is_fitted(classification, seed):
+    """A wrong name is found in parts from which the first candidates may not come."""
+    space = [{"quality": uniform()}, {"qualty": uniform()}]
+
+    with pytest.raises(ValueError, match="param_distributions .*'qualty'"):
+        SuccessiveHalvingSearchCV(Scored(), space, n_candidates=1, cv=2, random_state=seed).fit(
+            *classification
+        )
+
+
+class Steps:
+    """A distribution over estimators."""
+
+    def rvs(self, random_state=None):
+        """Draw one."""
+        return LogisticRegression(max_iter=random_state.randint(100, 200))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[LogisticRegression()], Steps()],
+    ids=["list", "distribution"],
+)
+def test_names_of_a_step_that_is_searched_over_are_known(classification, steps):
+    """What a step has that comes with the candidate may be searched over."""
+    model = Pipeline([("clf", DecisionTreeClassifier())])
+    space = {"clf": steps, "clf__C": loguniform(0.1, 10)}
+
+    search = SuccessiveHalvingSearchCV(
+        model, space, n_candidates=3, min_resources=30, cv=2, random_state=0
+    ).fit(*classification)
+
+    assert "clf__C" in search.best_params_
+
+
+def test_ten_lists_of_a_hundred_values(classification, search_class):
+    """A space that no index can number is searched, and no candidate comes twice."""
+    space = {
+        "quality": list(np.linspace(0, 1, 10**5)),
+        "n_units": range(10**9),
+        "label": range(10**9),
+    }
+
+    search = search_class(Scored(), space, n_candidates=9, cv=2, random_state=0)
+    search.fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+    first = [repr(p) for p, i in zip(*map(search.cv_results_.get, ("params", "iter"))) if i == 0]
+    assert len(set(first)) == len(first) >= 9

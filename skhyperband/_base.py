@@ -696,6 +696,14 @@ class HalvingSearch(SearchBase):
             return super(HalvingSearch, named).score(X, y, **params)
         return super().score(X, y, **params)
 
+    @property
+    def set_callbacks(self) -> Any:
+        """Callbacks of scikit-learn 1.9 are not taken, and so not inherited."""
+        raise AttributeError(
+            f"{type(self).__name__} has no set_callbacks: it does not call scikit-learn's "
+            "callbacks yet. verbose=1 prints a line for each level."
+        )
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_" if self.refit else "stop_reason_")
 

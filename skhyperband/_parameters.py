@@ -1,21 +1,63 @@
 """Decides which constructor arguments make sense, and says what to do about the others."""
 
 import datetime
+import difflib
+import functools
+import inspect
 import math
 import numbers
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import clone
 
 from skhyperband._samplers import Candidate, Space, check_space
 
+Init = TypeVar("Init", bound=Callable[..., None])
+
+
+def explaining_other_names(init: Init) -> Init:
+    """Wrap a search's `__init__` so that arguments of other searches are answered with ours."""
+    names = inspect.signature(init).parameters
+
+    @functools.wraps(init)
+    def explaining(self: Any, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs.keys() - names.keys():
+            raise TypeError(_explain_argument(type(self).__name__, name, kwargs[name], names))
+        init(self, *args, **kwargs)
+
+    return explaining  # type: ignore[return-value]
+
+
+def _explain_argument(search: str, name: str, value: Any, names: Iterable[str]) -> str:
+    """Return what to use in place of an argument that the search has not."""
+    has_brackets = "n_brackets" in names
+    halving, hyperband = "SuccessiveHalvingSearchCV", "HyperbandSearchCV"
+    grid = "n_candidates='all'" if not has_brackets else f"{halving} with n_candidates='all'"
+    widest = ", the size of the widest bracket" if has_brackets else ""
+    instead = {
+        "n_iter": f"give n_candidates={value!r}{widest}",
+        "param_grid": "give it as param_distributions (lists are taken too); all points of the "
+        f"grid are tried by {grid}",
+        "fit_params": "give them to fit(X, y, **fit_params)",
+        "aggressive_elimination": f"it is an argument of {halving}",
+        **dict.fromkeys(
+            ("n_brackets", "n_repeats", "promotion"), f"it is an argument of {hyperband}"
+        ),
+    }.get(name)
+    similar = difflib.get_close_matches(name, list(names), n=1)
+    if instead is None and similar:
+        instead = f"you may mean {similar[0]!r}"
+    message = f"{search}() got an unexpected keyword argument {name!r}"
+    return f"{message}; {instead}." if instead else f"{message}."
+
 
 def check_parameters(search: Any) -> None:
     """Raise for the first argument of a search that cannot be used."""
+    _check_instance(search.estimator)
     _check_factor(search.factor)
     check_count("n_candidates", search.n_candidates, search._n_candidates_words)
     for name, words in _COUNTS.items():
@@ -64,15 +106,35 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "return_train_score": (True, False),
     "continue_training": ("auto", True, False),
 }
+# Below it there are so many rungs that no plan can be made.
+_SMALLEST_FACTOR = 1.01
 # Parameters that may be the user's own function instead.
 _CALLABLES = ("continue_training",)
+
+
+def _check_instance(estimator: Any) -> None:
+    if isinstance(estimator, type):
+        name = estimator.__name__
+        raise TypeError(f"estimator={name} is a class; give an instance, such as {name}().")
 
 
 def _check_factor(factor: Any) -> None:
     if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
         raise TypeError(f"factor={factor!r} must be a number above 1, such as 3.")
-    if not (math.isfinite(factor) and float(factor) > 1):
+    try:
+        is_finite = math.isfinite(factor)
+    except OverflowError as error:  # Its digits may be too many to print.
+        raise ValueError(
+            f"factor is too large, about 1e{math.log10(math.floor(factor)):.0f}; it must be a number "
+            "such as 3."
+        ) from error
+    if not is_finite or factor <= 1:
         raise ValueError(f"factor={factor!r} must be finite and above 1, such as 3.")
+    if factor < _SMALLEST_FACTOR:
+        raise ValueError(
+            f"factor={factor!r} leaves nearly all candidates from rung to rung; give "
+            f"{_SMALLEST_FACTOR} at least, such as 3."
+        )
 
 
 def check_count(name: str, value: Any, words: tuple[str | None, ...]) -> None:

@@ -354,7 +354,7 @@ class HalvingSearch(SearchBase):
     ) -> tuple[Loop, StateStore]:
         """Run the plan, and keep what was measured, whatever ends it."""
         seeds = self._seeds(journal)
-        split_order = order_splits(len(data.splits), data.cv, seeds.splits)
+        split_order = order_splits(data.splits, seeds.splits)
         evaluator = self._evaluator(data, plan, seeds, scorer, deadline)
         states = StateStore()
         loop = self._loop(plan, seeds, split_order, states, deadline)
@@ -432,7 +432,6 @@ class HalvingSearch(SearchBase):
             if any(rung.n_resources < data.n_samples for rung in plan.rungs):
                 splits = order_samples(
                     data.splits,
-                    cv=data.cv,
                     classes=self._strata(data.y),
                     groups=data.groups,
                     seed=seeds.samples,

@@ -436,6 +436,35 @@ CALLS = {
         lambda: halving(cv=[(np.arange(30), np.array([], int))]),
         ["cv", "test"],
     ),
+    "cv-numbers-for-parts": (lambda: halving(cv=[(3, 4)]), ["cv=", "split 0", "slice"]),
+    "cv-none-for-a-part": (
+        lambda: halving(cv=[(np.arange(30), None)]),
+        ["cv=", "test part of split 0", "slice"],
+    ),
+    "cv-floats-for-rows": (
+        lambda: halving(cv=[(np.arange(30.0), np.arange(30, 60))]),
+        ["cv=", "training part of split 0", "float64"],
+    ),
+    "cv-names-for-rows": (
+        lambda: halving(cv=[(np.arange(30), np.array(["a", "b"]))]),
+        ["cv=", "test part of split 0", "<U1"],
+    ),
+    "cv-matrix-for-rows": (
+        lambda: halving(cv=[(np.arange(30).reshape(2, 15), np.arange(30, 60))]),
+        ["cv=", "2 dimensions"],
+    ),
+    "cv-mask-of-other-data": (
+        lambda: halving(cv=[(np.arange(59) < 30, np.arange(60) >= 30)]),
+        ["cv=", "training part of split 0", "59", "60"],
+    ),
+    "cv-empty-slice": (
+        lambda: halving(cv=[(slice(30), slice(30, 60)), (slice(60, None), slice(None))]),
+        ["cv=<list of 2 splits>", "training part of split 1 is empty"],
+    ),
+    "cv-three-parts": (
+        lambda: halving(cv=[(np.arange(20), np.arange(20, 40), np.arange(40, 60))]),
+        ["cv=", "cannot split"],
+    ),
     "cv-above-data": (lambda: halving(cv=61), ["61"]),
     "cv-without-groups": (lambda: halving(cv=GroupKFold(3)), ["groups"]),
     "cv-without-groups-left-out": (lambda: halving(cv=LeaveOneGroupOut()), ["groups", "None"]),
@@ -774,3 +803,26 @@ def test_error_of_callbacks_says_what_to_do():
     """With a scikit-learn that has callbacks, the error says what shows the progress."""
     with pytest.raises(AttributeError, match=r"SuccessiveHalvingSearchCV.*verbose"):
         _ = halving().set_callbacks
+
+
+# --- splits are not shown row by row -----------------------------------------------
+
+ROWS = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
+WITH_ROWS = {
+    "rows-that-are-not-there": [*ROWS, (np.arange(40), np.arange(40, 62))],
+    "empty-part": [*ROWS, (np.arange(40), [])],
+    "lists": [*([list(train), list(test)] for train, test in ROWS), ([0], [])],
+    "tuple": (*ROWS, (np.arange(40), None)),
+    "fold-numbers": PredefinedSplit(np.arange(N + 40) % 3),
+    "one-split-that-is-no-pair": [(np.arange(20),) * 3],
+}
+
+
+@pytest.mark.parametrize("cv", WITH_ROWS.values(), ids=WITH_ROWS)
+def test_errors_about_splits_show_no_rows(cv):
+    """A message names cv and the split, and is short however many rows there are."""
+    message = message_of(halving(cv=cv), *data())
+
+    assert message.startswith("cv=")
+    assert not re.search(r"array|\d, *\d", message)
+    assert len(message) < 160

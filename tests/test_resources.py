@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -32,7 +32,7 @@ def ordered(n_samples, *, classes=None, groups=None, cv=None, seed=0):
     """Return the splits of a shuffling splitter, in the order that they are taken."""
     cv = cv or KFold(3, shuffle=True, random_state=seed)
     splits = list(cv.split(np.zeros((n_samples, 1)), classes, groups))
-    return order_samples(splits, cv=cv, classes=classes, groups=groups, seed=seed)
+    return order_samples(splits, classes=classes, groups=groups, seed=seed)
 
 
 def growing(n_samples, split):
@@ -63,7 +63,7 @@ def test_a_split_takes_its_share(n_resources, share):
 def test_all_samples_are_the_whole_training_part():
     """With as many samples as X has, the rows are the splitter's, in its own order."""
     train, test = np.array([7, 1, 5, 3]), np.array([0, 2])
-    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, test)], classes=None, groups=None, seed=0)
 
     rows = SampleResource(8).train_rows(split, 8)
 
@@ -73,7 +73,7 @@ def test_all_samples_are_the_whole_training_part():
 def test_fewer_samples_stay_in_the_splitters_order():
     """A prefix of the random order comes out as the splitter ordered it."""
     train = np.array([7, 1, 5, 3, 6, 4])
-    (split,) = order_samples([(train, train)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, train)], classes=None, groups=None, seed=0)
 
     rows = SampleResource(8).train_rows(split, 5)
 
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_order():
 def test_an_order_does_not_depend_on_the_other_splits():
     """The order of a split is drawn from its own seed."""
     splits = [(np.arange(10), np.arange(10)), (np.arange(20), np.arange(20))]
-    options = {"cv": KFold(), "classes": None, "groups": None, "seed": 0}
+    options = {"classes": None, "groups": None, "seed": 0}
 
     both = order_samples(splits, **options)
     shorter_first = order_samples([(np.arange(5), np.arange(5)), splits[1]], **options)
@@ -135,7 +135,7 @@ def test_splits_are_kept():
     """Ordering leaves the splitter's training and test rows as they are."""
     train, test = np.array([4, 0, 2]), np.array([1, 3])
 
-    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, test)], classes=None, groups=None, seed=0)
 
     np.testing.assert_array_equal(split.train, train)
     np.testing.assert_array_equal(split.test, test)
@@ -173,9 +173,7 @@ def test_two_classes_keep_their_proportion(n, n_rare, seed):
     """Both of two classes are within one sample of their share at every amount."""
     y = np.random.RandomState(seed).permutation(np.repeat([0, 1], [n, n_rare]))
     everything = np.arange(len(y))
-    (split,) = order_samples(
-        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=seed
-    )
+    (split,) = order_samples([(everything, everything)], classes=y, groups=None, seed=seed)
 
     for rows in growing(len(y), split):
         assert abs(y[rows].sum() - len(rows) * y.mean()) <= 1
@@ -186,9 +184,7 @@ def test_a_rare_class_is_always_there(n_resources):
     """Even the smallest amount has a sample of a class that is one in a hundred."""
     y = labels(198, 2)
     everything = np.arange(200)
-    (split,) = order_samples(
-        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=0
-    )
+    (split,) = order_samples([(everything, everything)], classes=y, groups=None, seed=0)
 
     rows = SampleResource(200).train_rows(split, n_resources)
 
@@ -218,9 +214,7 @@ def test_groups_take_turns(sizes):
     """Groups that have members left never differ by more than one sample."""
     groups = labels(*sizes)
     everything = np.arange(len(groups))
-    (split,) = order_samples(
-        [(everything, everything)], cv=GroupKFold(2), classes=None, groups=groups, seed=0
-    )
+    (split,) = order_samples([(everything, everything)], classes=None, groups=groups, seed=0)
 
     for rows in growing(len(groups), split):
         counts = np.bincount(groups[rows], minlength=len(sizes))
@@ -266,20 +260,83 @@ def test_time_series_have_every_class():
     np.testing.assert_array_equal(rows, [4, 17, 18, 19])
 
 
+def pairs(*splits):
+    """Return splits as arrays."""
+    return [(np.array(train), np.array(test)) for train, test in splits]
+
+
+IN_TIME_ORDER = {
+    "list": list(TimeSeriesSplit(2).split(np.zeros(12))),
+    "one split in two halves": pairs((range(6), range(6, 12))),
+    "gap": list(TimeSeriesSplit(2, gap=2).split(np.zeros(12))),
+    "rolling": pairs((range(4), range(4, 6)), (range(2, 6), range(6, 8))),
+    "test parts that overlap": pairs((range(4), range(4, 12)), (range(6), range(6, 12))),
+    "in another order of splits": pairs((range(8), range(8, 12)), (range(4), range(4, 8))),
+}
+NOT_IN_TIME_ORDER = {
+    "unshuffled folds": list(KFold(2).split(np.zeros(12))),
+    "shuffled folds": list(KFold(3, shuffle=True, random_state=0).split(np.zeros(12))),
+    "random split": list(ShuffleSplit(1, random_state=0).split(np.zeros(12))),
+    "all are all": pairs((range(12), range(12))),
+    "touching": pairs((range(7), range(6, 12))),
+    "one of two": pairs((range(6), range(6, 12)), (range(6, 12), range(6))),
+}
+
+
+@pytest.mark.parametrize("splits", IN_TIME_ORDER.values(), ids=IN_TIME_ORDER)
+def test_time_order_is_known_from_the_splits(splits):
+    """Where all training parts lie before their test parts, the most recent samples come first."""
+    for split in order_samples(splits, classes=None, groups=None, seed=0):
+        rows = split.train[split.order]
+
+        assert list(rows) == sorted(split.train, reverse=True)
+
+
+@pytest.mark.parametrize("splits", NOT_IN_TIME_ORDER.values(), ids=NOT_IN_TIME_ORDER)
+def test_other_splits_are_taken_at_random(splits):
+    """One training part that does not lie before its test part is enough for chance."""
+    for seed in range(2):
+        first, *_ = order_samples(splits, classes=None, groups=None, seed=seed)
+
+        assert list(first.train[first.order]) != sorted(first.train, reverse=True)
+
+
+def test_time_order_does_not_depend_on_the_order_of_rows():
+    """The most recent samples are those with the largest numbers, however they are listed."""
+    (split,) = order_samples(pairs(([3, 0, 4, 1], [6, 5])), classes=None, groups=None, seed=0)
+
+    np.testing.assert_array_equal(SampleResource(6).train_rows(split, 3), [3, 4])
+
+
+def test_time_order_goes_before_groups():
+    """Splits in time order are taken in it, groups or not."""
+    splits = IN_TIME_ORDER["list"]
+
+    ordered_ones = order_samples(splits, classes=None, groups=np.arange(12) % 3, seed=0)
+
+    assert all(np.all(np.diff(split.train[split.order]) < 0) for split in ordered_ones)
+
+
 # --- the order of the splits -------------------------------------------------------
 
 
 def test_splits_are_shuffled_by_the_seed():
     """The order has each split once, and is the same for the same seed."""
-    orders = [list(order_splits(10, KFold(10), seed)) for seed in (0, 0, 1)]
+    splits = list(KFold(10).split(np.zeros(20)))
+
+    orders = [list(order_splits(splits, seed)) for seed in (0, 0, 1)]
 
     assert sorted(orders[0]) == list(range(10))
     assert orders[0] == orders[1] != orders[2]
 
 
 def test_the_last_split_of_a_time_series_is_first():
-    """The split that has seen most comes before the others."""
-    assert list(order_splits(4, TimeSeriesSplit(4), 0)) == [3, 2, 1, 0]
+    """The split that is tested on the most recent samples comes before the others."""
+    splits = list(TimeSeriesSplit(4).split(np.zeros(20)))
+
+    assert list(order_splits(splits, 0)) == [3, 2, 1, 0]
+    assert list(order_splits(splits[::-1], 0)) == [0, 1, 2, 3]
+    assert list(order_splits([splits[i] for i in (1, 3, 0, 2)], 0)) == [1, 3, 0, 2]
 
 
 # --- a parameter -------------------------------------------------------------------

@@ -762,6 +762,58 @@ def test_boolean_masks_are_splits(classification, assert_same_results):
     assert_same_results(fit([(mask, ~mask)]).cv_results_, fit(numbers).cv_results_)
 
 
+@pytest.mark.parametrize("resource", ["n_units", "n_samples"])
+def test_slices_are_splits(classification, assert_same_results, resource):
+    """A part may be given as a slice, and means the rows that it takes of a list."""
+    X, y = classification
+    n = len(X)
+
+    def fit(cv):
+        return HyperbandSearchCV(
+            Scored(), QUALITY, cv=cv, resource=resource, max_resources=81, random_state=0
+        ).fit(X, y)
+
+    slices = [(slice(None), slice(None)), (slice(0, 200, 2), slice(-40, None))]
+    numbers = [(np.arange(n), np.arange(n)), (np.arange(0, 200, 2), np.arange(n - 40, n))]
+    assert_same_results(fit(slices).cv_results_, fit(numbers).cv_results_)
+
+
+def test_negative_rows_count_from_the_end(classification, assert_same_results):
+    """A row below zero is the same sample as its number from the beginning."""
+    X, y = classification
+    n = len(X)
+
+    def fit(train):
+        return SuccessiveHalvingSearchCV(
+            Scored(), QUALITY, cv=[(train, np.arange(40))], min_resources=30, random_state=0
+        ).fit(X, y)
+
+    assert_same_results(
+        fit(np.arange(-100, 0)).cv_results_, fit(np.arange(n - 100, n)).cv_results_
+    )
+
+
+def test_list_of_time_series_splits_is_the_splitter(classification, assert_same_results):
+    """Samples and splits of a time series are taken in the same order, however they are given."""
+    X, y = classification
+
+    def fit(cv):
+        return SuccessiveHalvingSearchCV(
+            DecisionTreeClassifier(random_state=0),
+            {"max_depth": range(1, 30)},
+            cv=cv,
+            min_splits=1,
+            min_resources=30,
+            random_state=0,
+        ).fit(X, y)
+
+    listed = fit(list(TimeSeriesSplit(3).split(X)))
+
+    assert_same_results(listed.cv_results_, fit(TimeSeriesSplit(3)).cv_results_)
+    one_split = listed.cv_results_["n_splits"] == 1
+    assert np.isnan(listed.cv_results_["split0_test_score"][one_split]).all()
+
+
 def test_names_are_checked_before_anything_is_fitted(classification):
     """A wrong name in any dict of the space is found at once, drawn or not."""
     space = [{"quality": uniform()}, {"qualty": [1]}]

@@ -31,6 +31,7 @@ from skhyperband._parameters import (
     check_count,
     check_names,
     check_parameters,
+    check_resource,
 )
 from skhyperband._plan import (
     Bracket,
@@ -47,7 +48,6 @@ from skhyperband._resources import (
     Resource,
     SampleResource,
     Split,
-    check_resource,
     count_classes,
     order_samples,
     order_splits,
@@ -483,7 +483,7 @@ class HalvingSearch(SearchBase):
         space = as_space(self.param_distributions)
         own_sampler = self.sampler != "random"
         check_candidate = candidate_check(self.estimator, self.resource, space, own_sampler)
-        check_names(self.estimator, space)
+        check_names(self.estimator, self.resource, space)
         initial = [dict(candidate) for candidate in self.initial_candidates or []]
         for candidate in initial:
             check_candidate(candidate, "initial_candidates contains")

@@ -1,5 +1,6 @@
 """Decides which constructor arguments make sense, and says what to do about the others."""
 
+import contextlib
 import datetime
 import difflib
 import functools
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.base import clone
 
+from skhyperband._kinds import _ROUNDS, KINDS
+from skhyperband._resources import N_SAMPLES
 from skhyperband._samplers import Candidate, Space, check_space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -212,6 +215,7 @@ def candidate_check(
         names = frozenset(candidate)
         if names in known_names:
             return
+        _check_no_other_name(estimator, resource, names, source)
         if own_sampler and source == source_of_drawn and not names <= drawn_from:
             raise ValueError(
                 f"{source} {candidate!r}, with names that param_distributions has not, "
@@ -231,12 +235,13 @@ def candidate_check(
     return check
 
 
-def check_names(estimator: Any, space: Space) -> None:
-    """Raise for a name in the space that the estimator has not, drawn or not.
+def check_names(estimator: Any, resource: str, space: Space) -> None:
+    """Raise for a name in the space that cannot be set, whether it is drawn or not.
 
     Nothing is drawn for it: a distribution may have a generator of its own.
     """
     for part in space:
+        _check_no_other_name(estimator, resource, part, "param_distributions contains")
         drawn = {name for name, values in part.items() if hasattr(values, "rvs")}
         listed = {name: values[0] for name, values in part.items() if name not in drawn}
         model = clone(estimator)
@@ -248,6 +253,16 @@ def check_names(estimator: Any, space: Space) -> None:
                 _set(clone(model), {name: 1})
 
 
+def _check_no_other_name(estimator: Any, resource: str, names: Iterable[str], source: str) -> None:
+    """Raise where the resource is among the names by another of its names."""
+    others = sorted(_other_names(estimator, resource) & set(names))
+    if resource != N_SAMPLES and others:
+        raise ValueError(
+            f"{source} {others[0]!r}, another name of the resource {resource!r}, which the "
+            "search sets; leave it out."
+        )
+
+
 def _set(estimator: Any, params: Candidate) -> None:
     """Set parameters that `param_distributions` names; raise as it is the user's."""
     try:
@@ -257,6 +272,139 @@ def _set(estimator: Any, params: Candidate) -> None:
             f"param_distributions gives {params!r}, which the estimator refuses: {error} "
             "Use names that its get_params() lists."
         ) from error
+
+
+# --- the resource ------------------------------------------------------------------
+
+# The names by which LightGBM's own `train` takes the number of rounds, before n_estimators.
+LIGHTGBM_ALIASES = _ROUNDS
+# What is known to count something, most usual first.
+_COUNTING = tuple(dict.fromkeys(name for kind in KINDS for name in kind.resources))
+# Libraries whose estimators take any name, and list it in get_params as their own.
+_SWALLOWING = frozenset(("lightgbm", "xgboost", "catboost"))
+
+
+def check_resource(estimator: Any, resource: Any) -> None:
+    """Raise where the estimator has no such parameter, or one that counts nothing."""
+    if not isinstance(resource, str):
+        raise TypeError(f"resource={resource!r} must be 'n_samples' or the name of a parameter.")
+    if resource == N_SAMPLES:
+        return
+    if not _takes(estimator, resource):
+        raise ValueError(
+            f"resource={resource!r} is no parameter of {estimator!r}; "
+            f"{_what_to_give(estimator, resource)}"
+        )
+    owner, name = _owner(estimator, resource)
+    # One that takes a made-up name would take this one, too, and train as without it.
+    if _takes(estimator, f"{resource}_made_up") and name not in _known_names(owner):
+        raise ValueError(
+            f"resource={resource!r} is a name that {_class_of(owner).__name__} takes, as it takes "
+            f"any, but none that it declares; {_what_to_give(estimator, resource)}"
+        )
+    for other in sorted(_other_names(estimator, resource)):
+        # LightGBM has always n_estimators, which any other name overrules.
+        is_overruled = "lightgbm" in _packages(_class_of(owner)) and other.endswith("n_estimators")
+        if not is_overruled and estimator.get_params().get(other) is not None:
+            raise ValueError(
+                f"resource={resource!r} is {other!r} by another name, which the estimator has "
+                f"set; give resource={other!r}, or leave it out of the estimator."
+            )
+    value = estimator.get_params().get(resource)
+    word = isinstance(value, str) and value != "auto"
+    if (
+        word
+        or isinstance(value, bool)
+        or (isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral))
+    ):
+        raise ValueError(
+            f"resource={resource!r} is {value!r} in the estimator, which is no integer; "
+            f"{_what_to_give(estimator, resource)}"
+        )
+
+
+def _takes(estimator: Any, name: str) -> bool:
+    try:
+        # By setting it, since CatBoost's get_params leaves out what is not set.
+        clone(estimator).set_params(**{name: 1})
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def _class_of(owner: Any) -> type:
+    return owner if isinstance(owner, type) else type(owner)
+
+
+def _owner(estimator: Any, name: str) -> tuple[Any, str]:
+    """Return the part that has a parameter in the end, and its name there.
+
+    It may be a class that is yet to be built, such as the module of a skorch network.
+    """
+    step, _, rest = name.partition("__")
+    part = estimator.get_params().get(step) if rest else None
+    if isinstance(part, type):
+        return part, rest
+    return _owner(part, rest) if hasattr(part, "get_params") else (estimator, name)
+
+
+def _known_names(owner: Any) -> set[str]:
+    """Return the names that a class declares or documents, or that its instance has."""
+    class_ = _class_of(owner)
+    names: set[str] = set()
+    for c in class_.__mro__:
+        with contextlib.suppress(
+            KeyError, ValueError
+        ):  # Some that are compiled have no signature.
+            names.update(
+                parameter.name
+                for parameter in inspect.signature(vars(c)["__init__"]).parameters.values()
+                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            )
+    if owner is not class_ and not _packages(class_) & _SWALLOWING:
+        names.update(owner.get_params(deep=False))
+    return names | _names_of_resource(class_)
+
+
+def _packages(class_: type) -> set[str]:
+    return {c.__module__.partition(".")[0] for c in class_.__mro__}
+
+
+def _names_of_resource(class_: type) -> set[str]:
+    """Return the names that all mean the known resource of a class, none where it has none."""
+    mro = {f"{c.__module__.partition('.')[0]}.{c.__name__}" for c in class_.__mro__}
+    if "lightgbm.LGBMModel" in mro:
+        return {"n_estimators", *LIGHTGBM_ALIASES}
+    return {name for kind in KINDS if mro & set(kind.estimators) for name in kind.resources}
+
+
+def _other_names(estimator: Any, resource: str) -> set[str]:
+    """Return what else the resource is called, as the whole estimator's parameters."""
+    owner, name = _owner(estimator, resource)
+    same = _names_of_resource(_class_of(owner))
+    prefix = resource.removesuffix(name)
+    return {prefix + other for other in same - {name}} if name in same else set()
+
+
+def _what_to_give(estimator: Any, resource: str) -> str:
+    """Return in words what the estimator has that counts, what is most similar first."""
+    parts = {
+        f"{name}__": part
+        for name, part in estimator.get_params().items()
+        if hasattr(part, "get_params") and not isinstance(part, type)
+    }
+    names = [
+        (prefix, name)
+        for prefix, part in [("", estimator), *parts.items()]
+        for name in _known_names(part) - LIGHTGBM_ALIASES.difference(part.get_params())
+    ]
+    similar = difflib.get_close_matches(resource, ["".join(n) for n in names], n=1, cutoff=0.75)
+    counting = [prefix + name for name in _COUNTING for prefix, own in names if own == name]
+    found = [name for name in dict.fromkeys([*similar, *counting]) if name != resource]
+    if not found:
+        return "give 'n_samples', or a parameter that takes positive integers."
+    shown = " or ".join(map(repr, found))
+    return f"give 'n_samples', or a parameter that takes positive integers, such as {shown}."
 
 
 def _check_pre_dispatch(pre_dispatch: Any) -> None:

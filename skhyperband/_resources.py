@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._plan import automatic_min_resources
@@ -86,33 +86,6 @@ class SampleResource:
 
 
 # --- bounds ------------------------------------------------------------------------
-
-
-def check_resource(estimator: Any, resource: Any) -> None:
-    """Raise where the estimator has no such parameter, or one that counts nothing."""
-    if not isinstance(resource, str):
-        raise TypeError(f"resource={resource!r} must be 'n_samples' or the name of a parameter.")
-    if resource == N_SAMPLES:
-        return
-    try:
-        # By setting it, since CatBoost's get_params leaves out what is not set.
-        clone(estimator).set_params(**{resource: 1})
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"resource={resource!r} is no parameter of {estimator!r}; give 'n_samples' "
-            "or one that takes positive integers, such as 'n_estimators' or 'max_iter'."
-        ) from error
-    value = estimator.get_params().get(resource)
-    word = isinstance(value, str) and value != "auto"
-    if (
-        word
-        or isinstance(value, bool)
-        or (isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral))
-    ):
-        raise ValueError(
-            f"resource={resource!r} is {value!r} in the estimator, which is no integer; "
-            "choose a parameter that counts something, such as 'max_iter'."
-        )
 
 
 def resolve_max_resources(

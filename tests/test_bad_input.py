@@ -826,3 +826,25 @@ def test_errors_about_splits_show_no_rows(cv):
     assert message.startswith("cv=")
     assert not re.search(r"array|\d, *\d", message)
     assert len(message) < 160
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"space": {"num_leaves": [3, 4], "num_iterations": [5, 6]}},
+        {"space": [{"num_leaves": [3, 4]}, {"num_iterations": uniform()}]},
+        {"space": {"num_leaves": [3, 4]}, "initial_candidates": [{"num_iterations": 5}]},
+    ],
+    ids=["list", "distribution", "initial"],
+)
+def test_resource_by_another_name_is_no_parameter_to_search(options):
+    """A candidate that sets the resource under an alias would train the same on every rung."""
+    estimator = pytest.importorskip("lightgbm").LGBMClassifier(verbose=-1)
+    search = halving(
+        estimator=estimator, resource="n_estimators", max_resources=9, n_candidates=2, **options
+    )
+
+    message = message_of(search, *data())
+
+    assert "'num_iterations'" in message
+    assert "'n_estimators'" in message

@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 from itertools import pairwise
 
@@ -6,17 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skhyperband._parameters import LIGHTGBM_ALIASES, check_resource
 from skhyperband._resources import (
     ParameterResource,
     SampleResource,
     Split,
-    check_resource,
     count_classes,
     order_samples,
     order_splits,
@@ -417,6 +422,201 @@ def test_check_resource_refuses(estimator, resource, error, says):
     """What is no parameter, or counts nothing, is named with its value."""
     with pytest.raises(error, match=says):
         check_resource(estimator, resource)
+
+
+class Swallowing(BaseEstimator):
+    """Takes any name, and keeps it."""
+
+    def __init__(self, depth=1, n_rounds=10, **more):
+        self.depth = depth
+        self.n_rounds = n_rounds
+        self.more = more
+
+    def get_params(self, deep=True):
+        """Return them all."""
+        return {"depth": self.depth, "n_rounds": self.n_rounds, **self.more}
+
+    def set_params(self, **params):
+        """Set any."""
+        for name in ("depth", "n_rounds"):
+            setattr(self, name, params.pop(name, getattr(self, name)))
+        self.more = {**self.more, **params}
+        return self
+
+
+class OnlyNames(BaseEstimator):
+    """Has no parameters but those that it is given."""
+
+    def __init__(self, **params):
+        self.params = params
+
+    def get_params(self, deep=True):
+        """Return them all."""
+        return dict(self.params)
+
+    def set_params(self, **params):
+        """Set any."""
+        self.params = {**self.params, **params}
+        return self
+
+
+def of_library(package, name, **params):
+    """Return an estimator of a library that may not be there."""
+    return getattr(pytest.importorskip(package), name)(**params)
+
+
+SWALLOWING = {
+    "lightgbm": (lambda: of_library("lightgbm", "LGBMClassifier"), "n_estimator", "n_estimators"),
+    "lightgbm, set before": (
+        lambda: of_library("lightgbm", "LGBMClassifier", n_estimator=5),
+        "n_estimator",
+        "n_estimators",
+    ),
+    "xgboost": (lambda: of_library("xgboost", "XGBRegressor"), "num_boost_round", "n_estimators"),
+    "xgboost, misspelt": (
+        lambda: of_library("xgboost", "XGBRegressor", n_estimatorss=4),
+        "n_estimatorss",
+        "n_estimators",
+    ),
+    "catboost": (
+        lambda: of_library("catboost", "CatBoostClassifier"),
+        "iteration",
+        "iterations",
+    ),
+    "the user's own": (Swallowing, "n_round", "n_rounds"),
+    "in a pipeline": (
+        lambda: Pipeline([("clf", of_library("lightgbm", "LGBMRegressor"))]),
+        "clf__n_estimator",
+        "clf__n_estimators",
+    ),
+    "in an ensemble in a pipeline": (
+        lambda: Pipeline([("bag", BaggingRegressor(Swallowing()))]),
+        "bag__estimator__n_round",
+        "bag__estimator__n_rounds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "resource", "nearest"), SWALLOWING.values(), ids=SWALLOWING)
+def test_name_that_an_estimator_would_swallow_is_refused(make, resource, nearest):
+    """A name that is taken and means nothing is refused, with the nearest that does."""
+    with pytest.raises(ValueError, match=f"resource={resource!r}") as error:
+        check_resource(make(), resource)
+
+    assert repr(nearest) in str(error.value)
+
+
+KNOWN = {
+    "lightgbm": ("lightgbm", "LGBMRegressor", "n_estimators"),
+    "lightgbm's alias": ("lightgbm", "LGBMRegressor", "num_boost_round"),
+    "lightgbm's other alias": ("lightgbm", "LGBMRanker", "max_iter"),
+    "xgboost": ("xgboost", "XGBClassifier", "n_estimators"),
+    "xgboost's own parameter": ("xgboost", "XGBClassifier", "max_depth"),
+    "catboost": ("catboost", "CatBoostRegressor", "iterations"),
+    "catboost, as scikit-learn": ("catboost", "CatBoostRegressor", "n_estimators"),
+    "catboost, as XGBoost": ("catboost", "CatBoostRegressor", "num_boost_round"),
+    "catboost, as LightGBM": ("catboost", "CatBoostRegressor", "num_trees"),
+}
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["alone", "in a pipeline"])
+@pytest.mark.parametrize(("package", "name", "resource"), KNOWN.values(), ids=KNOWN)
+def test_names_that_a_library_documents_are_accepted(package, name, resource, nested):
+    """What the class declares, and the aliases by which it trains, are resources."""
+    estimator = of_library(package, name)
+
+    if nested:
+        check_resource(Pipeline([("clf", estimator)]), f"clf__{resource}")
+    else:
+        check_resource(estimator, resource)
+
+
+@pytest.mark.parametrize("alias", sorted(LIGHTGBM_ALIASES))
+@pytest.mark.filterwarnings("ignore:Found `.*` in params")
+def test_lightgbm_trains_by_its_aliases(alias):
+    """Each name that is accepted for LightGBM's rounds gives so many trees."""
+    model = of_library("lightgbm", "LGBMRegressor", verbose=-1, min_child_samples=1)
+
+    model.set_params(**{alias: 3}).fit(np.arange(40.0).reshape(-1, 1), np.arange(40.0))
+
+    assert model.n_estimators_ == 3
+
+
+def test_names_that_only_the_instance_knows_are_accepted():
+    """An estimator without declared parameters has those that it was given."""
+    check_resource(OnlyNames(epochs=5), "epochs")
+    with pytest.raises(ValueError, match=r"resource='epoch'.*'epochs'"):
+        check_resource(OnlyNames(epochs=5), "epoch")
+
+
+def test_parameters_of_a_network_are_accepted():
+    """What skorch passes on to the module is known where the module declares it."""
+    torch = pytest.importorskip("torch")
+    net = of_library("skorch", "NeuralNetRegressor", module=torch.nn.Linear)
+
+    check_resource(net, "max_epochs")
+    check_resource(net, "module__in_features")
+    with pytest.raises(ValueError, match="resource='module__in_feature'"):
+        check_resource(net, "module__in_feature")
+
+
+SAME_RESOURCE = {
+    "lightgbm": ("lightgbm", "LGBMRegressor", {"num_iterations": 5}, "n_estimators"),
+    "lightgbm, two aliases": ("lightgbm", "LGBMRegressor", {"num_trees": 5}, "max_iter"),
+    "catboost": ("catboost", "CatBoostRegressor", {"iterations": 5}, "n_estimators"),
+}
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "params", "resource"), SAME_RESOURCE.values(), ids=SAME_RESOURCE
+)
+def test_estimator_that_has_the_resource_by_another_name_is_refused(
+    package, name, params, resource
+):
+    """A value under another name would count in the resource's place."""
+    estimator = of_library(package, name, **params)
+    (other,) = params
+
+    with pytest.raises(ValueError, match=rf"resource={resource!r}.*{other!r}"):
+        check_resource(estimator, resource)
+    with pytest.raises(ValueError, match=rf"'clf__{other}'"):
+        check_resource(Pipeline([("clf", estimator)]), f"clf__{resource}")
+
+
+HINTS = {
+    "histogram boosting": (HistGradientBoostingClassifier(), "n_estimators", ["'max_iter'"]),
+    "forest": (RandomForestClassifier(), "max_iter", ["'n_estimators'"]),
+    "pipeline": (
+        Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())]),
+        "max_iter",
+        ["'clf__max_iter'"],
+    ),
+    "wrong step": (
+        Pipeline([("scale", StandardScaler()), ("clf", RandomForestClassifier())]),
+        "cls__n_estimators",
+        ["'clf__n_estimators'"],
+    ),
+    "nothing that counts": (LinearRegression(), "max_iter", ["'n_samples'"]),
+    "float": (LogisticRegression(), "C", ["'max_iter'"]),
+    "float in a pipeline": (
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        "logisticregression__C",
+        ["'logisticregression__max_iter'"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("estimator", "resource", "named"), HINTS.values(), ids=HINTS)
+def test_error_names_what_the_estimator_has(estimator, resource, named):
+    """The way out is a parameter that this estimator has, with the name of its step."""
+    with pytest.raises(ValueError, match=f"resource={resource!r}") as error:
+        check_resource(estimator, resource)
+
+    for text in named:
+        assert text in str(error.value)
+    own = estimator.get_params()
+    for name in re.findall(r"'([a-z]\w*)'", str(error.value)):
+        assert name in {"n_samples", resource} or name in own
 
 
 # --- bounds ------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from skhyperband._parameters import (
     check_names,
     check_parameters,
     check_resource,
+    has_too_few_samples,
+    lost_halvings,
 )
 from skhyperband._plan import (
     Bracket,
@@ -219,7 +221,14 @@ class HalvingSearch(SearchBase):
                 n_classes = count_classes(y)
         if n_splits is None:
             n_splits = self._count_splits(X, y, params)
-        return self._plan(n_samples, n_splits, n_classes)
+        plan = self._plan(n_samples, n_splits, n_classes)
+        self._warn_of_lost_halvings(plan, stacklevel=3)
+        return plan
+
+    def _warn_of_lost_halvings(self, plan: Plan, stacklevel: int) -> None:
+        problem = lost_halvings(self, plan)
+        if problem is not None:
+            warnings.warn(problem, UserWarning, stacklevel=stacklevel)
 
     def _count_splits(self, X: Any, y: Any, params: dict[str, Any]) -> int:
         if hasattr(self.cv, "__next__"):
@@ -334,6 +343,7 @@ class HalvingSearch(SearchBase):
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
+        self._warn_of_lost_halvings(plan, stacklevel=4)
         with self._opened_journal(data, scorer) as journal:
             loop, states = self._search(data, plan, scorer, deadline, journal)
         self._tell_user(loop)
@@ -569,8 +579,8 @@ class HalvingSearch(SearchBase):
         if not any(_has_finite_score(outcome) for outcome in outcomes.values()):
             first = failures[0][1] if failures else "The scores are NaN or infinite."
             raise ValueError(
-                f"None of the {len(outcomes)} evaluations gave a finite score; check the "
-                f"estimator, param_distributions and scoring. The first failure:\n{first}"
+                f"None of the {len(outcomes)} evaluations gave a finite score; "
+                f"{self._what_helps(first)} The first failure:\n{first}"
             )
         ended = [
             f"All {rung.n_candidates} candidates of bracket {rung.bracket} scored NaN with "
@@ -591,6 +601,20 @@ class HalvingSearch(SearchBase):
                 UserWarning,
                 stacklevel=4,
             )
+
+    def _what_helps(self, failure: str) -> str:
+        """Return the advice to a search of which nothing is left."""
+        lowest = self.plan_.rungs[0].n_resources
+        if (
+            self.resource == N_SAMPLES
+            and lowest < self.max_resources_
+            and has_too_few_samples(failure)
+        ):
+            return (
+                f"its first rung has {lowest} samples, which seem to be too few: raise "
+                f"min_resources={self.min_resources!r}."
+            )
+        return "check the estimator, param_distributions and scoring."
 
     def _tell_of_continuing(self, states: StateStore) -> None:
         """Warn where training could not go on as the user might think that it did."""

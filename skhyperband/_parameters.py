@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skhyperband._kinds import _ROUNDS, KINDS
+from skhyperband._plan import Plan
 from skhyperband._resources import N_SAMPLES
 from skhyperband._samplers import Candidate, Space, check_space
 
@@ -272,6 +273,69 @@ def _set(estimator: Any, params: Candidate) -> None:
             f"param_distributions gives {params!r}, which the estimator refuses: {error} "
             "Use names that its get_params() lists."
         ) from error
+
+
+# --- what is surprising ------------------------------------------------------------
+
+
+def lost_halvings(search: Any, plan: Plan) -> str | None:
+    """Return what to warn of where the bounds leave hardly anything to compare.
+
+    None where there is enough, or where the user's own numbers say so.
+    """
+    n_candidates = sum(b.n_candidates for b in plan.brackets if b.repeat == 0)
+    lowest, highest = plan.min_resources, plan.max_resources
+    if search.n_candidates in ("auto", "exhaust"):
+        is_lost = n_candidates <= 2 and not plan.space_exhausted
+        outcome = f"there are only {n_candidates} candidates"
+        if n_candidates == 1:
+            outcome = "there is only one candidate"
+    else:
+        by_word = isinstance(search.min_resources, str) and plan.resource == N_SAMPLES
+        could_halve = plan.brackets[0].n_candidates >= plan.factor
+        is_lost = by_word and could_halve and len(set(plan.ladder)) == 1
+        outcome = f"all {n_candidates} candidates are evaluated with all resources"
+    if not is_lost:
+        return None
+    room = "no" if len(set(plan.ladder)) == 1 else "little"
+    unit = "samples" if plan.resource == N_SAMPLES else plan.resource
+    bounds = [
+        f"{name}={value!r}" + (f" ({number} {unit})" if isinstance(value, str) else "")
+        for name, value, number in (
+            ("min_resources", search.min_resources, lowest),
+            ("max_resources", search.max_resources, highest),
+        )
+    ]
+    why = ""
+    if isinstance(search.min_resources, str) and plan.resource == N_SAMPLES:
+        why = (
+            f" min_resources={search.min_resources!r} asks for two samples for each split, of a "
+            f"classifier for each class too, and cv has {plan.n_splits} splits."
+        )
+    lower = max(1, math.floor(highest / plan.factor**2))
+    way_out = (
+        f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
+    )
+    return (
+        f"From {bounds[0]} to {bounds[1]}, factor={search.factor} leaves {room} room for halving: "
+        f"{outcome}.{why} To compare more candidates, {way_out}; to evaluate each with all "
+        "resources, give n_candidates=... a number, or use RandomizedSearchCV."
+    )
+
+
+# What scikit-learn, imbalanced-learn and others say of data that have too few samples.
+_TOO_FEW = re.compile(
+    r"""n_samples | too\ few | least\ populated | n_splits | members\ in\ each\ class
+    | sample\(s\) | less\ than\ \d+\ examples | number\ of\ (samples|classes)
+    | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples""",
+    re.VERBOSE,
+)
+
+
+def has_too_few_samples(failure: str) -> bool:
+    """Return whether a traceback ends by saying that a fit had too few samples."""
+    *frames, message = re.split(r"^\S*Error: ", failure, flags=re.MULTILINE)
+    return bool(frames) and _TOO_FEW.search(message) is not None
 
 
 # --- the resource ------------------------------------------------------------------

@@ -30,7 +30,11 @@ from skhyperband._parameters import (
     as_seconds,
     candidate_check,
     check_count,
+    check_names,
     check_parameters,
+    check_resource,
+    has_too_few_samples,
+    lost_halvings,
 )
 from skhyperband._plan import (
     Bracket,
@@ -47,7 +51,6 @@ from skhyperband._resources import (
     Resource,
     SampleResource,
     Split,
-    check_resource,
     count_classes,
     order_samples,
     order_splits,
@@ -61,7 +64,6 @@ from skhyperband._samplers import (
     GridSampler,
     RandomSampler,
     Sampler,
-    any_candidate,
     as_space,
     space_size,
 )
@@ -220,7 +222,14 @@ class HalvingSearch(SearchBase):
                 n_classes = count_classes(y)
         if n_splits is None:
             n_splits = self._count_splits(X, y, params)
-        return self._plan(n_samples, n_splits, n_classes)
+        plan = self._plan(n_samples, n_splits, n_classes)
+        self._warn_of_lost_halvings(plan, stacklevel=3)
+        return plan
+
+    def _warn_of_lost_halvings(self, plan: Plan, stacklevel: int) -> None:
+        problem = lost_halvings(self, plan)
+        if problem is not None:
+            warnings.warn(problem, UserWarning, stacklevel=stacklevel)
 
     def _count_splits(self, X: Any, y: Any, params: dict[str, Any]) -> int:
         if hasattr(self.cv, "__next__"):
@@ -338,6 +347,7 @@ class HalvingSearch(SearchBase):
         data = self._data(X, y, params)
         n_classes = count_classes(data.y) if self._classifies(data.y) else None
         plan = self._plan(data.n_samples, len(data.splits), n_classes)
+        self._warn_of_lost_halvings(plan, stacklevel=4)
         with self._opened_journal(data, plan, scorer) as journal:
             loop, states = self._search(data, plan, scorer, deadline, journal)
         self._tell_user(loop)
@@ -358,7 +368,7 @@ class HalvingSearch(SearchBase):
     ) -> tuple[Loop, StateStore]:
         """Run the plan, and keep what was measured, whatever ends it."""
         seeds = self._seeds(journal)
-        split_order = order_splits(len(data.splits), data.cv, seeds.splits)
+        split_order = order_splits(data.splits, seeds.splits)
         evaluator = self._evaluator(data, plan, seeds, scorer, deadline)
         states = StateStore()
         loop = self._loop(plan, seeds, split_order, states, deadline)
@@ -436,7 +446,6 @@ class HalvingSearch(SearchBase):
             if any(rung.n_resources < data.n_samples for rung in plan.rungs):
                 splits = order_samples(
                     data.splits,
-                    cv=data.cv,
                     classes=self._strata(data.y),
                     groups=data.groups,
                     seed=seeds.samples,
@@ -495,8 +504,7 @@ class HalvingSearch(SearchBase):
         space = as_space(self.param_distributions)
         own_sampler = self.sampler != "random"
         check_candidate = candidate_check(self.estimator, self.resource, space, own_sampler)
-        for part in space:
-            check_candidate(any_candidate(part))
+        check_names(self.estimator, self.resource, space)
         initial = [dict(candidate) for candidate in self.initial_candidates or []]
         for candidate in initial:
             check_candidate(candidate, "initial_candidates contains")
@@ -582,8 +590,8 @@ class HalvingSearch(SearchBase):
         if not any(_has_finite_score(outcome) for outcome in outcomes.values()):
             first = failures[0][1] if failures else "The scores are NaN or infinite."
             raise ValueError(
-                f"None of the {len(outcomes)} evaluations gave a finite score; check the "
-                f"estimator, param_distributions and scoring. The first failure:\n{first}"
+                f"None of the {len(outcomes)} evaluations gave a finite score; "
+                f"{self._what_helps(first)} The first failure:\n{first}"
             )
         ended = [
             f"All {rung.n_candidates} candidates of bracket {rung.bracket} scored NaN with "
@@ -604,6 +612,20 @@ class HalvingSearch(SearchBase):
                 UserWarning,
                 stacklevel=4,
             )
+
+    def _what_helps(self, failure: str) -> str:
+        """Return the advice to a search of which nothing is left."""
+        lowest = self.plan_.rungs[0].n_resources
+        if (
+            self.resource == N_SAMPLES
+            and lowest < self.max_resources_
+            and has_too_few_samples(failure)
+        ):
+            return (
+                f"its first rung has {lowest} samples, which seem to be too few: raise "
+                f"min_resources={self.min_resources!r}."
+            )
+        return "check the estimator, param_distributions and scoring."
 
     def _tell_of_continuing(self, states: StateStore) -> None:
         """Warn where training could not go on as the user might think that it did."""
@@ -707,6 +729,14 @@ class HalvingSearch(SearchBase):
             named.refit = self.refit if isinstance(self.refit, str) else self._promoted_by
             return super(HalvingSearch, named).score(X, y, **params)
         return super().score(X, y, **params)
+
+    @property
+    def set_callbacks(self) -> Any:
+        """Callbacks of scikit-learn 1.9 are not taken, and so not inherited."""
+        raise AttributeError(
+            f"{type(self).__name__} has no set_callbacks: it does not call scikit-learn's "
+            "callbacks yet. verbose=1 prints a line for each level."
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_" if self.refit else "stop_reason_")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import indexable
 
-from skhyperband._resources import as_row_numbers
 from skhyperband._sklearn_compat import n_rows
 
 
@@ -45,11 +44,39 @@ def checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
     return X, y
 
 
-def _check_rows(rows: np.ndarray, n_samples: int, part: str) -> None:
+def _describe(cv: Any) -> str:
+    """Return what the user gave as `cv`, without its rows."""
+    if isinstance(cv, (list, tuple)) and any(map(_is_listing, cv)):
+        return f"<{type(cv).__name__} of {len(cv)} splits>"
+    shown = repr(cv)
+    return f"{type(cv).__name__}(...)" if len(shown) > 100 or "array(" in shown else shown
+
+
+def _is_listing(split: Any) -> bool:
+    return isinstance(split, (list, tuple, np.ndarray))
+
+
+def _as_row_numbers(rows: Any, n_samples: int, part: str) -> np.ndarray:
+    """Return row numbers, a mask or a slice as row numbers from 0; raise for anything else."""
+    if isinstance(rows, slice):
+        rows = np.arange(n_samples)[rows]
+    rows = np.asarray(rows)
+    if rows.ndim != 1:
+        given = f"{rows.ndim} dimensions" if rows.ndim else type(rows.item()).__name__
+        raise ValueError(f"{part} must be a list of row numbers, a mask or a slice; got {given}.")
+    if rows.dtype == bool:
+        if len(rows) != n_samples:
+            raise ValueError(f"{part} is a mask of {len(rows)} rows; X has {n_samples} samples.")
+        rows = np.flatnonzero(rows)
     if len(rows) == 0:
         raise ValueError(f"{part} is empty; give it at least one row.")
+    if not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(
+            f"{part} must be integer row numbers, a mask or a slice; got {rows.dtype}."
+        )
     if rows.min() < -n_samples or rows.max() >= n_samples:
-        raise ValueError(f"{part} has row {rows.max()}, but X has {n_samples} samples.")
+        raise ValueError(f"{part} has rows beyond the {n_samples} samples of X.")
+    return np.where(rows < 0, rows + n_samples, rows) if rows.min() < 0 else rows
 
 
 def read_splits(
@@ -59,24 +86,26 @@ def read_splits(
 
     `given` is what the user gave as `cv`.
     """
+    label = f"cv={_describe(given)}"
     try:
-        splits = [
-            (as_row_numbers(train), as_row_numbers(test))
-            for train, test in cv.split(X, y, **split_params)
-        ]
+        parts = [(train, test) for train, test in cv.split(X, y, **split_params)]
         n_splits = cv.get_n_splits(X, y, **split_params)
     except (ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"cv={given!r} cannot split the data: {error}") from error
-    for number, (train, test) in enumerate(splits):
-        _check_rows(train, n_rows(X), f"cv={given!r}: the training part of split {number}")
-        _check_rows(test, n_rows(X), f"cv={given!r}: the test part of split {number}")
+        raise ValueError(f"{label} cannot split the data: {error}") from error
+    splits = [
+        (
+            _as_row_numbers(train, n_rows(X), f"{label}: the training part of split {number}"),
+            _as_row_numbers(test, n_rows(X), f"{label}: the test part of split {number}"),
+        )
+        for number, (train, test) in enumerate(parts)
+    ]
     if not splits:
         raise ValueError(
-            f"cv={given!r} yields no splits; an iterator can be read only once, so make it a list."
+            f"{label} yields no splits; an iterator can be read only once, so make it a list."
         )
     if len(splits) != n_splits:
         raise ValueError(
-            f"cv={given!r} yields {len(splits)} splits, but its get_n_splits says "
+            f"{label} yields {len(splits)} splits, but its get_n_splits says "
             f"{n_splits}; they must agree."
         )
     return splits

@@ -1,14 +1,13 @@
 """Decides what a resource is: its bounds, and how a rung's amount of it is applied."""
 
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._plan import automatic_min_resources
@@ -89,33 +88,6 @@ class SampleResource:
 # --- bounds ------------------------------------------------------------------------
 
 
-def check_resource(estimator: Any, resource: Any) -> None:
-    """Raise where the estimator has no such parameter, or one that counts nothing."""
-    if not isinstance(resource, str):
-        raise TypeError(f"resource={resource!r} must be 'n_samples' or the name of a parameter.")
-    if resource == N_SAMPLES:
-        return
-    try:
-        # By setting it, since CatBoost's get_params leaves out what is not set.
-        clone(estimator).set_params(**{resource: 1})
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"resource={resource!r} is no parameter of {estimator!r}; give 'n_samples' "
-            "or one that takes positive integers, such as 'n_estimators' or 'max_iter'."
-        ) from error
-    value = estimator.get_params().get(resource)
-    word = isinstance(value, str) and value != "auto"
-    if (
-        word
-        or isinstance(value, bool)
-        or (isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral))
-    ):
-        raise ValueError(
-            f"resource={resource!r} is {value!r} in the estimator, which is no integer; "
-            "choose a parameter that counts something, such as 'max_iter'."
-        )
-
-
 def resolve_max_resources(
     max_resources: Any, estimator: Any, resource: str, n_samples: int | None
 ) -> int:
@@ -188,46 +160,43 @@ def count_classes(y: Any) -> int:
     return max((len(np.unique(column)) for column in columns), default=1)
 
 
-# --- splits ------------------------------------------------------------------------
-
-
-def as_row_numbers(rows: Any) -> np.ndarray:
-    """Return what a splitter yields, a mask or row numbers, as row numbers."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
-
-
 # --- the order in which samples are taken ------------------------------------------
 
 
+def are_in_time_order(splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Return whether each training part lies wholly before its test part."""
+    return all(train.max() < test.min() for train, test in splits)
+
+
 def order_samples(
-    splits: Iterable[tuple[np.ndarray, np.ndarray]],
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
-    cv: Any,
     classes: np.ndarray | None,
     groups: Any,
     seed: int,
 ) -> list[Split]:
     """Return the splits, each with the one order in which its samples are taken.
 
+    Where each training part lies before its test part, whatever made the splits, the
+    most recent samples come first.
+
     Parameters
     ----------
-    splits : iterable of (train, test)
+    splits : sequence of (train, test)
         Row numbers.
-    cv : splitter
-        Where it is a `TimeSeriesSplit`, the most recent samples come first.
     classes, groups : array-like of shape (n_samples,), or None
         Labels to stratify by, and groups to take in turn; groups go before labels.
     seed : int
         Of the permutations.
     """
+    in_time_order = are_in_time_order(splits)
     ordered = []
     for number, (train, test) in enumerate(splits):
         child = np.random.SeedSequence(seed, spawn_key=(number,))
         rng = np.random.Generator(np.random.PCG64(child))
         labels = None if classes is None else np.asarray(classes)[train]
-        if isinstance(cv, TimeSeriesSplit):
-            order = np.arange(len(train))[::-1]
+        if in_time_order:
+            order = np.argsort(train, kind="stable")[::-1]
         elif groups is not None:
             order = _in_turn(np.asarray(groups)[train], rng)
         elif labels is not None:
@@ -275,9 +244,13 @@ def _each_class_first(order: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray
     return np.concatenate([order[first], rest]), len(first)
 
 
-def order_splits(n_splits: int, cv: Any, seed: int) -> Sequence[int]:
-    """Return the order in which a growing cross-validation takes its splits."""
-    if isinstance(cv, TimeSeriesSplit):
-        return range(n_splits - 1, -1, -1)
+def order_splits(splits: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Sequence[int]:
+    """Return the order in which a growing cross-validation takes its splits.
+
+    In time order the one with the most recent samples is first.
+    """
+    if are_in_time_order(splits):
+        latest = [(test.max(), train.max(), number) for number, (train, test) in enumerate(splits)]
+        return [number for *_, number in sorted(latest, reverse=True)]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-    return [int(split) for split in rng.permutation(n_splits)]
+    return [int(split) for split in rng.permutation(len(splits))]

@@ -1,6 +1,7 @@
 """Decides which candidates are tried: the search space, and what draws from it."""
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -83,6 +84,11 @@ def check_space(param_distributions: Any, *, lists_only: bool, resource: str) ->
                     f"param_distributions contains {name!r}, which is the resource: the "
                     "search sets it. Take it out, or choose another resource."
                 )
+    if lists_only and _n_points(parts) > sys.maxsize:
+        raise ValueError(
+            f"n_candidates='all' would be {_n_points(parts):.2e} candidates, all points of the "
+            "grid in param_distributions; give n_candidates a number."
+        )
 
 
 def _check_values(name: Any, values: Any, lists_only: bool) -> None:
@@ -104,16 +110,15 @@ def _check_values(name: Any, values: Any, lists_only: bool) -> None:
         )
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise ValueError(f"{label} has {values.ndim} dimensions; give it one.")
-    if len(values) == 0:
+    try:
+        n_values = len(values)
+    except OverflowError as error:
+        raise ValueError(
+            f"{label} has more values than Python can count; give a distribution such as "
+            "scipy.stats.randint."
+        ) from error
+    if n_values == 0:
         raise ValueError(f"{label} is empty; give it at least one value.")
-
-
-def any_candidate(part: Mapping[str, Any]) -> Candidate:
-    """Return one candidate of a dict of the space, whichever."""
-    return {
-        name: values.rvs(random_state=0) if hasattr(values, "rvs") else values[0]
-        for name, values in part.items()
-    }
 
 
 def is_finite(space: Space) -> bool:
@@ -126,20 +131,40 @@ def space_size(space: Space, known: Iterable[Candidate] = ()) -> int | None:
     if not is_finite(space):
         return None
     distinct = {candidate_key(candidate): candidate for candidate in known}.values()
-    return sum(
-        math.prod(map(len, part.values())) - sum(_occurrences(part, c) for c in distinct)
-        for part in space
-    )
+    return _n_points(space) - sum(_occurrences(part, c) for part in space for c in distinct)
+
+
+def _n_points(space: Space) -> int:
+    return sum(math.prod(map(len, part.values())) for part in space)
+
+
+def _point(space: Space, index: int) -> Candidate:
+    """Return the point of the grid with that number, however large the number is."""
+    candidate: Candidate = {}
+    for part in space:
+        n_points = _n_points([part])
+        if index < n_points:
+            for name, values in sorted(part.items()):
+                index, position = divmod(index, len(values))
+                candidate[name] = values[position]
+            break
+        index -= n_points
+    return candidate
 
 
 def _occurrences(part: Mapping[str, Any], candidate: Candidate) -> int:
     """Return how many points of a grid are the candidate: lists may repeat values."""
     if part.keys() != candidate.keys():
         return 0
-    return math.prod(
-        list(map(_value_key, part[name])).count(_value_key(value))
-        for name, value in candidate.items()
-    )
+    return math.prod(_count(part[name], value) for name, value in candidate.items())
+
+
+def _count(values: Sequence[Any], value: Any) -> int:
+    """Return how many of the values are that one; a range is not walked through."""
+    key = _value_key(value)
+    if isinstance(values, range):
+        return int(key[0] is int and key[1] in values)
+    return list(map(_value_key, values)).count(key)
 
 
 # --- samplers ----------------------------------------------------------------------
@@ -184,13 +209,18 @@ class RandomSampler:
         self._n_calls = 0
         self._known = {candidate_key(candidate) for candidate in known}
         self._drawn: list[int] = []
+        self._n_points = _n_points(space) if is_finite(space) else None
 
     def ask(self, n: int) -> list[Candidate]:
         """Return n candidates; fewer, once a space of lists has been drawn from wholly."""
         random_state = self._next_random_state()
-        if is_finite(self._space):
-            return self._without_replacement(n, random_state)
-        return list(ParameterSampler(self._space, n, random_state=random_state))
+        if self._n_points is None:
+            return list(ParameterSampler(self._space, n, random_state=random_state))
+        if isinstance(random_state, int):
+            random_state = np.random.RandomState(random_state)
+        if self._n_points > sys.maxsize:
+            return self._from_huge_space(n, self._n_points, random_state)
+        return self._without_replacement(n, random_state)
 
     def tell(self, candidates: list[Candidate], scores: list[float], n_resources: int) -> None:
         """Learn nothing."""
@@ -202,11 +232,25 @@ class RandomSampler:
         child = np.random.SeedSequence(self._seed, spawn_key=(call,))
         return np.random.RandomState(np.random.MT19937(child))
 
-    def _without_replacement(
-        self, n: int, random_state: int | np.random.RandomState
+    def _from_huge_space(
+        self, n: int, size: int, random_state: np.random.RandomState
     ) -> list[Candidate]:
-        if isinstance(random_state, int):
-            random_state = np.random.RandomState(random_state)
+        """Draw from more points than `ParameterSampler` can number, again where one came before.
+
+        Of so many, hardly any draw is a second one.
+        """
+        candidates: list[Candidate] = []
+        drawn = set(self._drawn)
+        while len(candidates) < n:
+            index = _integer_below(size, random_state)
+            candidate = _point(self._space, index)
+            if index not in drawn and candidate_key(candidate) not in self._known:
+                drawn.add(index)
+                self._drawn.append(index)
+                candidates.append(candidate)
+        return candidates
+
+    def _without_replacement(self, n: int, random_state: np.random.RandomState) -> list[Candidate]:
         grid = ParameterGrid(self._space)
         candidates: list[Candidate] = []
         while len(candidates) < n and len(self._drawn) < len(grid):
@@ -224,3 +268,13 @@ class RandomSampler:
         indices = ranks + np.searchsorted(gaps, ranks, side="right")
         self._drawn += indices.tolist()
         return indices.tolist()
+
+
+def _integer_below(bound: int, random_state: np.random.RandomState) -> int:
+    """Draw a non-negative integer below a bound of any size, all equally likely."""
+    n_bytes = (bound.bit_length() + 7) // 8
+    surplus = 8 * n_bytes - bound.bit_length()
+    while True:
+        drawn = int.from_bytes(random_state.bytes(n_bytes), "little") >> surplus
+        if drawn < bound:
+            return drawn

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skhyperband._base import HalvingSearch
+from skhyperband._parameters import explaining_other_names
 from skhyperband._plan import Bracket, Plan, hyperband, largest_power, successive_halving
 from skhyperband._resources import N_SAMPLES
 
@@ -30,7 +31,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
         at `max_resources`. ``"all"``: the full grid.
     factor : float, default=3
         By what the candidates are divided and the resource is multiplied from rung
-        to rung; above 1, and taken as the decimal number that it prints as.
+        to rung; 1.01 or more, and taken as the decimal number that it prints as.
     resource : str, default="n_samples"
         ``"n_samples"``, or a parameter of the estimator that takes positive
         integers, such as ``"n_estimators"`` or ``"clf__max_iter"``.
@@ -173,6 +174,7 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
     True
     """
 
+    @explaining_other_names
     def __init__(
         self,
         estimator: Any,
@@ -269,7 +271,7 @@ class HyperbandSearchCV(HalvingSearch):
         as end with one candidate at `max_resources`.
     factor : float, default=3
         By what the candidates are divided and the resource is multiplied from rung
-        to rung; above 1, and taken as the decimal number that it prints as.
+        to rung; 1.01 or more, and taken as the decimal number that it prints as.
     n_brackets : int or "all", default="all"
         How many brackets, the most exploratory first.
     n_repeats : int or None, default=1
@@ -426,6 +428,7 @@ class HyperbandSearchCV(HalvingSearch):
     True
     """
 
+    @explaining_other_names
     def __init__(
         self,
         estimator: Any,

@@ -1,13 +1,23 @@
 """Wrong calls, each with a message of its own, before anything is fitted."""
 
+import copy
+import inspect
+import pickle
 import re
 import threading
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from scipy.stats import uniform
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, PredefinedSplit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    RandomizedSearchCV,
+)
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
@@ -242,6 +252,25 @@ CALLS = {
     "factor-string": (lambda: halving(factor="3"), ["factor='3'"]),
     "factor-none": (lambda: halving(factor=None), ["factor=None"]),
     "factor-bool": (lambda: halving(factor=True), ["factor=True"]),
+    "factor-huge": (lambda: halving(factor=10**400), ["factor", "about 1e400"]),
+    "factor-beyond-digits": (lambda: halving(factor=10**5000), ["factor", "about 1e5000"]),
+    "factor-huge-fraction": (
+        lambda: halving(factor=Fraction(10**402 + 1, 10)),
+        ["factor", "about 1e401"],
+    ),
+    "factor-long-double": (
+        lambda: halving(factor=np.longdouble("1e400")),
+        ["factor=", "finite"],
+    ),
+    "factor-next-to-1": (
+        lambda: halving(factor=float(np.nextafter(1, 2))),
+        ["factor=1.0000000000000002"],
+    ),
+    "factor-fraction-next-to-1": (
+        lambda: halving(factor=Fraction(10**300 + 1, 10**300)),
+        ["factor", "1.01"],
+    ),
+    "factor-near-1": (lambda: halving(factor=1.001), ["factor=1.001", "1.01"]),
     "n_candidates-0": (lambda: halving(n_candidates=0), ["n_candidates=0"]),
     "n_candidates-negative": (lambda: halving(n_candidates=-1), ["n_candidates=-1"]),
     "n_candidates-word": (lambda: halving(n_candidates="most"), ["n_candidates='most'"]),
@@ -372,7 +401,11 @@ CALLS = {
     ),
     "estimator-class": (
         lambda: SuccessiveHalvingSearchCV(Counting, QUALITY, n_candidates=3),
-        ["estimator", "class"],
+        ["estimator=Counting is a class", "Counting()"],
+    ),
+    "estimator-class-of-another": (
+        lambda: halving(estimator=LogisticRegression),
+        ["estimator=LogisticRegression is a class", "LogisticRegression()"],
     ),
     "estimator-without-fit": (
         lambda: halving(estimator=WithoutFit()),
@@ -407,6 +440,35 @@ CALLS = {
     "cv-empty-test-part": (
         lambda: halving(cv=[(np.arange(30), np.array([], int))]),
         ["cv", "test"],
+    ),
+    "cv-numbers-for-parts": (lambda: halving(cv=[(3, 4)]), ["cv=", "split 0", "slice"]),
+    "cv-none-for-a-part": (
+        lambda: halving(cv=[(np.arange(30), None)]),
+        ["cv=", "test part of split 0", "slice"],
+    ),
+    "cv-floats-for-rows": (
+        lambda: halving(cv=[(np.arange(30.0), np.arange(30, 60))]),
+        ["cv=", "training part of split 0", "float64"],
+    ),
+    "cv-names-for-rows": (
+        lambda: halving(cv=[(np.arange(30), np.array(["a", "b"]))]),
+        ["cv=", "test part of split 0", "<U1"],
+    ),
+    "cv-matrix-for-rows": (
+        lambda: halving(cv=[(np.arange(30).reshape(2, 15), np.arange(30, 60))]),
+        ["cv=", "2 dimensions"],
+    ),
+    "cv-mask-of-other-data": (
+        lambda: halving(cv=[(np.arange(59) < 30, np.arange(60) >= 30)]),
+        ["cv=", "training part of split 0", "59", "60"],
+    ),
+    "cv-empty-slice": (
+        lambda: halving(cv=[(slice(30), slice(30, 60)), (slice(60, None), slice(None))]),
+        ["cv=<list of 2 splits>", "training part of split 1 is empty"],
+    ),
+    "cv-three-parts": (
+        lambda: halving(cv=[(np.arange(20), np.arange(20, 40), np.arange(40, 60))]),
+        ["cv=", "cannot split"],
     ),
     "cv-above-data": (lambda: halving(cv=61), ["61"]),
     "cv-without-groups": (lambda: halving(cv=GroupKFold(3)), ["groups"]),
@@ -453,7 +515,6 @@ def message_of(search, *args, **params):
     return str(error.value)
 
 
-@pytest.mark.filterwarnings("ignore:passing a class:FutureWarning")
 @pytest.mark.parametrize(("make", "named"), CALLS.values(), ids=CALLS)
 def test_wrong_parameter_is_named_before_any_fit(make, named):
     """A wrong argument of the search is a ValueError or TypeError that shows it."""
@@ -471,7 +532,6 @@ def without(search, *args):
         return None  # The table's own test says what is wrong.
 
 
-@pytest.mark.filterwarnings("ignore:passing a class:FutureWarning")
 def test_messages_are_distinct():
     """Each wrong call has a message of its own."""
     messages = [m for m in (without(make(), *data()) for make, _ in CALLS.values()) if m]
@@ -636,3 +696,160 @@ def test_plan_refuses_what_fit_refuses():
         with pytest.raises((ValueError, TypeError)) as error:
             search.plan(*data())
         assert str(error.value) == message_of(search, *data())
+
+
+def test_plan_refuses_a_class():
+    """A class in place of an estimator is known before anything is computed."""
+    with pytest.raises(TypeError, match=r"estimator=Counting is a class"):
+        SuccessiveHalvingSearchCV(Counting, QUALITY).plan(*data())
+
+
+# --- names of other searches' arguments --------------------------------------------
+
+OTHER_NAMES = {
+    "n_iter": (SuccessiveHalvingSearchCV, {"n_iter": 10}, ["n_iter", "n_candidates=10"]),
+    "n_iter-hyperband": (HyperbandSearchCV, {"n_iter": 9}, ["n_iter", "n_candidates=9", "widest"]),
+    "param_grid": (
+        SuccessiveHalvingSearchCV,
+        {"param_grid": {"quality": [1]}},
+        ["param_grid", "param_distributions", "n_candidates='all'"],
+    ),
+    "param_grid-hyperband": (
+        HyperbandSearchCV,
+        {"param_grid": {}},
+        ["param_grid", "param_distributions", "SuccessiveHalvingSearchCV"],
+    ),
+    "fit_params": (HyperbandSearchCV, {"fit_params": {}}, ["fit_params", "fit(X, y"]),
+    "aggressive": (
+        HyperbandSearchCV,
+        {"aggressive_elimination": True},
+        ["aggressive_elimination", "SuccessiveHalvingSearchCV"],
+    ),
+    "n_brackets": (
+        SuccessiveHalvingSearchCV,
+        {"n_brackets": 2},
+        ["n_brackets", "HyperbandSearchCV"],
+    ),
+    "misspelt": (
+        SuccessiveHalvingSearchCV,
+        {"n_candidate": 3},
+        ["n_candidate", "mean 'n_candidates'"],
+    ),
+    "unknown": (SuccessiveHalvingSearchCV, {"colour": "red"}, ["unexpected", "colour"]),
+}
+
+
+@pytest.mark.parametrize(("search", "options", "named"), OTHER_NAMES.values(), ids=OTHER_NAMES)
+def test_argument_of_another_search_is_answered_with_ours(search, options, named):
+    """An argument that the search has not is a TypeError that says what to use instead."""
+    with pytest.raises(TypeError) as error:
+        search(Counting(), **options)
+
+    for text in named:
+        assert text in str(error.value)
+
+
+@pytest.mark.parametrize("search", [SuccessiveHalvingSearchCV, HyperbandSearchCV])
+def test_signature_has_no_other_names(search):
+    """What takes the other names away leaves the signature as it is written."""
+    names = list(inspect.signature(search).parameters)
+
+    assert names[:2] == ["estimator", "param_distributions"]
+    assert sorted(names) == sorted(search._get_param_names())
+    assert not {"n_iter", "param_grid", "args", "kwargs"} & set(names)
+
+
+class Renamed(SuccessiveHalvingSearchCV):
+    """A user's own search, with arguments of its own."""
+
+    def __init__(self, estimator, param_grid, n_iter=3):
+        super().__init__(estimator, param_grid, n_candidates=n_iter)
+        self.param_grid = param_grid
+        self.n_iter = n_iter
+
+
+def test_subclass_may_have_such_an_argument():
+    """A user's subclass names its arguments as it likes."""
+    search = Renamed(Counting(), param_grid=QUALITY, n_iter=5)
+
+    assert search.n_candidates == 5
+    assert list(inspect.signature(Renamed).parameters) == ["estimator", "param_grid", "n_iter"]
+
+
+@pytest.mark.parametrize("again", [clone, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+@pytest.mark.parametrize("make", [halving, hyperband], ids=["sh", "hb"])
+def test_search_is_copied(make, again):
+    """A clone, a copy and a pickled search have the same arguments."""
+    search = make()
+
+    params = again(search).get_params(deep=False)
+
+    assert params.keys() == search.get_params(deep=False).keys()
+    assert params["n_candidates"] == 3
+
+
+# --- callbacks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [halving, hyperband], ids=["sh", "hb"])
+def test_callbacks_are_refused(make):
+    """A search does not seem to have what it would ignore."""
+    search = make()
+
+    assert not hasattr(search, "set_callbacks")
+    with pytest.raises(AttributeError, match=r"set_callbacks"):
+        search.set_callbacks()
+
+
+@pytest.mark.skipif(
+    not hasattr(RandomizedSearchCV, "set_callbacks"), reason="callbacks came with scikit-learn 1.9"
+)
+def test_error_of_callbacks_says_what_to_do():
+    """With a scikit-learn that has callbacks, the error says what shows the progress."""
+    with pytest.raises(AttributeError, match=r"SuccessiveHalvingSearchCV.*verbose"):
+        _ = halving().set_callbacks
+
+
+# --- splits are not shown row by row -----------------------------------------------
+
+ROWS = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
+WITH_ROWS = {
+    "rows-that-are-not-there": [*ROWS, (np.arange(40), np.arange(40, 62))],
+    "empty-part": [*ROWS, (np.arange(40), [])],
+    "lists": [*([list(train), list(test)] for train, test in ROWS), ([0], [])],
+    "tuple": (*ROWS, (np.arange(40), None)),
+    "fold-numbers": PredefinedSplit(np.arange(N + 40) % 3),
+    "one-split-that-is-no-pair": [(np.arange(20),) * 3],
+}
+
+
+@pytest.mark.parametrize("cv", WITH_ROWS.values(), ids=WITH_ROWS)
+def test_errors_about_splits_show_no_rows(cv):
+    """A message names cv and the split, and is short however many rows there are."""
+    message = message_of(halving(cv=cv), *data())
+
+    assert message.startswith("cv=")
+    assert not re.search(r"array|\d, *\d", message)
+    assert len(message) < 160
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"space": {"num_leaves": [3, 4], "num_iterations": [5, 6]}},
+        {"space": [{"num_leaves": [3, 4]}, {"num_iterations": uniform()}]},
+        {"space": {"num_leaves": [3, 4]}, "initial_candidates": [{"num_iterations": 5}]},
+    ],
+    ids=["list", "distribution", "initial"],
+)
+def test_resource_by_another_name_is_no_parameter_to_search(options):
+    """A candidate that sets the resource under an alias would train the same on every rung."""
+    estimator = pytest.importorskip("lightgbm").LGBMClassifier(verbose=-1)
+    search = halving(
+        estimator=estimator, resource="n_estimators", max_resources=9, n_candidates=2, **options
+    )
+
+    message = message_of(search, *data())
+
+    assert "'num_iterations'" in message
+    assert "'n_estimators'" in message

@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 from itertools import pairwise
 
@@ -6,17 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skhyperband._parameters import LIGHTGBM_ALIASES, check_resource
 from skhyperband._resources import (
     ParameterResource,
     SampleResource,
     Split,
-    check_resource,
     count_classes,
     order_samples,
     order_splits,
@@ -32,7 +37,7 @@ def ordered(n_samples, *, classes=None, groups=None, cv=None, seed=0):
     """Return the splits of a shuffling splitter, in the order that they are taken."""
     cv = cv or KFold(3, shuffle=True, random_state=seed)
     splits = list(cv.split(np.zeros((n_samples, 1)), classes, groups))
-    return order_samples(splits, cv=cv, classes=classes, groups=groups, seed=seed)
+    return order_samples(splits, classes=classes, groups=groups, seed=seed)
 
 
 def growing(n_samples, split):
@@ -63,7 +68,7 @@ def test_a_split_takes_its_share(n_resources, share):
 def test_all_samples_are_the_whole_training_part():
     """With as many samples as X has, the rows are the splitter's, in its own order."""
     train, test = np.array([7, 1, 5, 3]), np.array([0, 2])
-    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, test)], classes=None, groups=None, seed=0)
 
     rows = SampleResource(8).train_rows(split, 8)
 
@@ -73,7 +78,7 @@ def test_all_samples_are_the_whole_training_part():
 def test_fewer_samples_stay_in_the_splitters_order():
     """A prefix of the random order comes out as the splitter ordered it."""
     train = np.array([7, 1, 5, 3, 6, 4])
-    (split,) = order_samples([(train, train)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, train)], classes=None, groups=None, seed=0)
 
     rows = SampleResource(8).train_rows(split, 5)
 
@@ -123,7 +128,7 @@ def test_the_same_seed_gives_the_same_order():
 def test_an_order_does_not_depend_on_the_other_splits():
     """The order of a split is drawn from its own seed."""
     splits = [(np.arange(10), np.arange(10)), (np.arange(20), np.arange(20))]
-    options = {"cv": KFold(), "classes": None, "groups": None, "seed": 0}
+    options = {"classes": None, "groups": None, "seed": 0}
 
     both = order_samples(splits, **options)
     shorter_first = order_samples([(np.arange(5), np.arange(5)), splits[1]], **options)
@@ -135,7 +140,7 @@ def test_splits_are_kept():
     """Ordering leaves the splitter's training and test rows as they are."""
     train, test = np.array([4, 0, 2]), np.array([1, 3])
 
-    (split,) = order_samples([(train, test)], cv=KFold(), classes=None, groups=None, seed=0)
+    (split,) = order_samples([(train, test)], classes=None, groups=None, seed=0)
 
     np.testing.assert_array_equal(split.train, train)
     np.testing.assert_array_equal(split.test, test)
@@ -173,9 +178,7 @@ def test_two_classes_keep_their_proportion(n, n_rare, seed):
     """Both of two classes are within one sample of their share at every amount."""
     y = np.random.RandomState(seed).permutation(np.repeat([0, 1], [n, n_rare]))
     everything = np.arange(len(y))
-    (split,) = order_samples(
-        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=seed
-    )
+    (split,) = order_samples([(everything, everything)], classes=y, groups=None, seed=seed)
 
     for rows in growing(len(y), split):
         assert abs(y[rows].sum() - len(rows) * y.mean()) <= 1
@@ -186,9 +189,7 @@ def test_a_rare_class_is_always_there(n_resources):
     """Even the smallest amount has a sample of a class that is one in a hundred."""
     y = labels(198, 2)
     everything = np.arange(200)
-    (split,) = order_samples(
-        [(everything, everything)], cv=KFold(), classes=y, groups=None, seed=0
-    )
+    (split,) = order_samples([(everything, everything)], classes=y, groups=None, seed=0)
 
     rows = SampleResource(200).train_rows(split, n_resources)
 
@@ -218,9 +219,7 @@ def test_groups_take_turns(sizes):
     """Groups that have members left never differ by more than one sample."""
     groups = labels(*sizes)
     everything = np.arange(len(groups))
-    (split,) = order_samples(
-        [(everything, everything)], cv=GroupKFold(2), classes=None, groups=groups, seed=0
-    )
+    (split,) = order_samples([(everything, everything)], classes=None, groups=groups, seed=0)
 
     for rows in growing(len(groups), split):
         counts = np.bincount(groups[rows], minlength=len(sizes))
@@ -266,20 +265,83 @@ def test_time_series_have_every_class():
     np.testing.assert_array_equal(rows, [4, 17, 18, 19])
 
 
+def pairs(*splits):
+    """Return splits as arrays."""
+    return [(np.array(train), np.array(test)) for train, test in splits]
+
+
+IN_TIME_ORDER = {
+    "list": list(TimeSeriesSplit(2).split(np.zeros(12))),
+    "one split in two halves": pairs((range(6), range(6, 12))),
+    "gap": list(TimeSeriesSplit(2, gap=2).split(np.zeros(12))),
+    "rolling": pairs((range(4), range(4, 6)), (range(2, 6), range(6, 8))),
+    "test parts that overlap": pairs((range(4), range(4, 12)), (range(6), range(6, 12))),
+    "in another order of splits": pairs((range(8), range(8, 12)), (range(4), range(4, 8))),
+}
+NOT_IN_TIME_ORDER = {
+    "unshuffled folds": list(KFold(2).split(np.zeros(12))),
+    "shuffled folds": list(KFold(3, shuffle=True, random_state=0).split(np.zeros(12))),
+    "random split": list(ShuffleSplit(1, random_state=0).split(np.zeros(12))),
+    "all are all": pairs((range(12), range(12))),
+    "touching": pairs((range(7), range(6, 12))),
+    "one of two": pairs((range(6), range(6, 12)), (range(6, 12), range(6))),
+}
+
+
+@pytest.mark.parametrize("splits", IN_TIME_ORDER.values(), ids=IN_TIME_ORDER)
+def test_time_order_is_known_from_the_splits(splits):
+    """Where all training parts lie before their test parts, the most recent samples come first."""
+    for split in order_samples(splits, classes=None, groups=None, seed=0):
+        rows = split.train[split.order]
+
+        assert list(rows) == sorted(split.train, reverse=True)
+
+
+@pytest.mark.parametrize("splits", NOT_IN_TIME_ORDER.values(), ids=NOT_IN_TIME_ORDER)
+def test_other_splits_are_taken_at_random(splits):
+    """One training part that does not lie before its test part is enough for chance."""
+    for seed in range(2):
+        first, *_ = order_samples(splits, classes=None, groups=None, seed=seed)
+
+        assert list(first.train[first.order]) != sorted(first.train, reverse=True)
+
+
+def test_time_order_does_not_depend_on_the_order_of_rows():
+    """The most recent samples are those with the largest numbers, however they are listed."""
+    (split,) = order_samples(pairs(([3, 0, 4, 1], [6, 5])), classes=None, groups=None, seed=0)
+
+    np.testing.assert_array_equal(SampleResource(6).train_rows(split, 3), [3, 4])
+
+
+def test_time_order_goes_before_groups():
+    """Splits in time order are taken in it, groups or not."""
+    splits = IN_TIME_ORDER["list"]
+
+    ordered_ones = order_samples(splits, classes=None, groups=np.arange(12) % 3, seed=0)
+
+    assert all(np.all(np.diff(split.train[split.order]) < 0) for split in ordered_ones)
+
+
 # --- the order of the splits -------------------------------------------------------
 
 
 def test_splits_are_shuffled_by_the_seed():
     """The order has each split once, and is the same for the same seed."""
-    orders = [list(order_splits(10, KFold(10), seed)) for seed in (0, 0, 1)]
+    splits = list(KFold(10).split(np.zeros(20)))
+
+    orders = [list(order_splits(splits, seed)) for seed in (0, 0, 1)]
 
     assert sorted(orders[0]) == list(range(10))
     assert orders[0] == orders[1] != orders[2]
 
 
 def test_the_last_split_of_a_time_series_is_first():
-    """The split that has seen most comes before the others."""
-    assert list(order_splits(4, TimeSeriesSplit(4), 0)) == [3, 2, 1, 0]
+    """The split that is tested on the most recent samples comes before the others."""
+    splits = list(TimeSeriesSplit(4).split(np.zeros(20)))
+
+    assert list(order_splits(splits, 0)) == [3, 2, 1, 0]
+    assert list(order_splits(splits[::-1], 0)) == [0, 1, 2, 3]
+    assert list(order_splits([splits[i] for i in (1, 3, 0, 2)], 0)) == [1, 3, 0, 2]
 
 
 # --- a parameter -------------------------------------------------------------------
@@ -360,6 +422,201 @@ def test_check_resource_refuses(estimator, resource, error, says):
     """What is no parameter, or counts nothing, is named with its value."""
     with pytest.raises(error, match=says):
         check_resource(estimator, resource)
+
+
+class Swallowing(BaseEstimator):
+    """Takes any name, and keeps it."""
+
+    def __init__(self, depth=1, n_rounds=10, **more):
+        self.depth = depth
+        self.n_rounds = n_rounds
+        self.more = more
+
+    def get_params(self, deep=True):
+        """Return them all."""
+        return {"depth": self.depth, "n_rounds": self.n_rounds, **self.more}
+
+    def set_params(self, **params):
+        """Set any."""
+        for name in ("depth", "n_rounds"):
+            setattr(self, name, params.pop(name, getattr(self, name)))
+        self.more = {**self.more, **params}
+        return self
+
+
+class OnlyNames(BaseEstimator):
+    """Has no parameters but those that it is given."""
+
+    def __init__(self, **params):
+        self.params = params
+
+    def get_params(self, deep=True):
+        """Return them all."""
+        return dict(self.params)
+
+    def set_params(self, **params):
+        """Set any."""
+        self.params = {**self.params, **params}
+        return self
+
+
+def of_library(package, name, **params):
+    """Return an estimator of a library that may not be there."""
+    return getattr(pytest.importorskip(package), name)(**params)
+
+
+SWALLOWING = {
+    "lightgbm": (lambda: of_library("lightgbm", "LGBMClassifier"), "n_estimator", "n_estimators"),
+    "lightgbm, set before": (
+        lambda: of_library("lightgbm", "LGBMClassifier", n_estimator=5),
+        "n_estimator",
+        "n_estimators",
+    ),
+    "xgboost": (lambda: of_library("xgboost", "XGBRegressor"), "num_boost_round", "n_estimators"),
+    "xgboost, misspelt": (
+        lambda: of_library("xgboost", "XGBRegressor", n_estimatorss=4),
+        "n_estimatorss",
+        "n_estimators",
+    ),
+    "catboost": (
+        lambda: of_library("catboost", "CatBoostClassifier"),
+        "iteration",
+        "iterations",
+    ),
+    "the user's own": (Swallowing, "n_round", "n_rounds"),
+    "in a pipeline": (
+        lambda: Pipeline([("clf", of_library("lightgbm", "LGBMRegressor"))]),
+        "clf__n_estimator",
+        "clf__n_estimators",
+    ),
+    "in an ensemble in a pipeline": (
+        lambda: Pipeline([("bag", BaggingRegressor(Swallowing()))]),
+        "bag__estimator__n_round",
+        "bag__estimator__n_rounds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "resource", "nearest"), SWALLOWING.values(), ids=SWALLOWING)
+def test_name_that_an_estimator_would_swallow_is_refused(make, resource, nearest):
+    """A name that is taken and means nothing is refused, with the nearest that does."""
+    with pytest.raises(ValueError, match=f"resource={resource!r}") as error:
+        check_resource(make(), resource)
+
+    assert repr(nearest) in str(error.value)
+
+
+KNOWN = {
+    "lightgbm": ("lightgbm", "LGBMRegressor", "n_estimators"),
+    "lightgbm's alias": ("lightgbm", "LGBMRegressor", "num_boost_round"),
+    "lightgbm's other alias": ("lightgbm", "LGBMRanker", "max_iter"),
+    "xgboost": ("xgboost", "XGBClassifier", "n_estimators"),
+    "xgboost's own parameter": ("xgboost", "XGBClassifier", "max_depth"),
+    "catboost": ("catboost", "CatBoostRegressor", "iterations"),
+    "catboost, as scikit-learn": ("catboost", "CatBoostRegressor", "n_estimators"),
+    "catboost, as XGBoost": ("catboost", "CatBoostRegressor", "num_boost_round"),
+    "catboost, as LightGBM": ("catboost", "CatBoostRegressor", "num_trees"),
+}
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["alone", "in a pipeline"])
+@pytest.mark.parametrize(("package", "name", "resource"), KNOWN.values(), ids=KNOWN)
+def test_names_that_a_library_documents_are_accepted(package, name, resource, nested):
+    """What the class declares, and the aliases by which it trains, are resources."""
+    estimator = of_library(package, name)
+
+    if nested:
+        check_resource(Pipeline([("clf", estimator)]), f"clf__{resource}")
+    else:
+        check_resource(estimator, resource)
+
+
+@pytest.mark.parametrize("alias", sorted(LIGHTGBM_ALIASES))
+@pytest.mark.filterwarnings("ignore:Found `.*` in params")
+def test_lightgbm_trains_by_its_aliases(alias):
+    """Each name that is accepted for LightGBM's rounds gives so many trees."""
+    model = of_library("lightgbm", "LGBMRegressor", verbose=-1, min_child_samples=1)
+
+    model.set_params(**{alias: 3}).fit(np.arange(40.0).reshape(-1, 1), np.arange(40.0))
+
+    assert model.n_estimators_ == 3
+
+
+def test_names_that_only_the_instance_knows_are_accepted():
+    """An estimator without declared parameters has those that it was given."""
+    check_resource(OnlyNames(epochs=5), "epochs")
+    with pytest.raises(ValueError, match=r"resource='epoch'.*'epochs'"):
+        check_resource(OnlyNames(epochs=5), "epoch")
+
+
+def test_parameters_of_a_network_are_accepted():
+    """What skorch passes on to the module is known where the module declares it."""
+    torch = pytest.importorskip("torch")
+    net = of_library("skorch", "NeuralNetRegressor", module=torch.nn.Linear)
+
+    check_resource(net, "max_epochs")
+    check_resource(net, "module__in_features")
+    with pytest.raises(ValueError, match="resource='module__in_feature'"):
+        check_resource(net, "module__in_feature")
+
+
+SAME_RESOURCE = {
+    "lightgbm": ("lightgbm", "LGBMRegressor", {"num_iterations": 5}, "n_estimators"),
+    "lightgbm, two aliases": ("lightgbm", "LGBMRegressor", {"num_trees": 5}, "max_iter"),
+    "catboost": ("catboost", "CatBoostRegressor", {"iterations": 5}, "n_estimators"),
+}
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "params", "resource"), SAME_RESOURCE.values(), ids=SAME_RESOURCE
+)
+def test_estimator_that_has_the_resource_by_another_name_is_refused(
+    package, name, params, resource
+):
+    """A value under another name would count in the resource's place."""
+    estimator = of_library(package, name, **params)
+    (other,) = params
+
+    with pytest.raises(ValueError, match=rf"resource={resource!r}.*{other!r}"):
+        check_resource(estimator, resource)
+    with pytest.raises(ValueError, match=rf"'clf__{other}'"):
+        check_resource(Pipeline([("clf", estimator)]), f"clf__{resource}")
+
+
+HINTS = {
+    "histogram boosting": (HistGradientBoostingClassifier(), "n_estimators", ["'max_iter'"]),
+    "forest": (RandomForestClassifier(), "max_iter", ["'n_estimators'"]),
+    "pipeline": (
+        Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())]),
+        "max_iter",
+        ["'clf__max_iter'"],
+    ),
+    "wrong step": (
+        Pipeline([("scale", StandardScaler()), ("clf", RandomForestClassifier())]),
+        "cls__n_estimators",
+        ["'clf__n_estimators'"],
+    ),
+    "nothing that counts": (LinearRegression(), "max_iter", ["'n_samples'"]),
+    "float": (LogisticRegression(), "C", ["'max_iter'"]),
+    "float in a pipeline": (
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        "logisticregression__C",
+        ["'logisticregression__max_iter'"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("estimator", "resource", "named"), HINTS.values(), ids=HINTS)
+def test_error_names_what_the_estimator_has(estimator, resource, named):
+    """The way out is a parameter that this estimator has, with the name of its step."""
+    with pytest.raises(ValueError, match=f"resource={resource!r}") as error:
+        check_resource(estimator, resource)
+
+    for text in named:
+        assert text in str(error.value)
+    own = estimator.get_params()
+    for name in re.findall(r"'([a-z]\w*)'", str(error.value)):
+        assert name in {"n_samples", resource} or name in own
 
 
 # --- bounds ------------------------------------------------------------------------

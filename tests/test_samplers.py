@@ -202,6 +202,77 @@ def test_what_is_left_is_drawn_evenly():
     assert np.all(np.abs(counts - 100) < 45)
 
 
+# --- spaces without an index -------------------------------------------------------
+
+# Ten lists of a hundred values: more points than a machine integer counts.
+HUGE = [{f"p{i}": list(range(100)) for i in range(10)}]
+UNEVEN = [{"a": range(2**62), "b": [0, 1, 2, 3]}, {"c": range(2**62)}]
+
+
+@pytest.mark.parametrize("n", [0, 1, 50])
+def test_huge_spaces_are_drawn_from_without_replacement(n):
+    """A space that has more points than an index can number gives distinct candidates."""
+    sampler = random_sampler(HUGE)
+
+    first, second = sampler.ask(n), sampler.ask(n)
+
+    assert len(first) == len(second) == n
+    assert len(set(keys(first + second))) == 2 * n
+    assert all(c.keys() == HUGE[0].keys() for c in first + second)
+    assert all(0 <= value < 100 for c in first for value in c.values())
+
+
+def test_huge_spaces_are_drawn_from_by_the_seed():
+    """The draw is the same for the same seed, and another one for another."""
+    draws = [random_sampler(HUGE, seed).ask(5) for seed in (0, 0, 1)]
+
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_huge_spaces_are_drawn_from_evenly():
+    """Each dict counts by its points, and each value of a list is as likely as the others."""
+    candidates = random_sampler(UNEVEN).ask(1000)
+    of_first = [candidate for candidate in candidates if "a" in candidate]
+
+    assert 730 < len(of_first) < 870  # Four fifths.
+    assert 0.45 * 2**62 < np.mean([float(c["a"]) for c in of_first]) < 0.55 * 2**62
+    assert np.all(np.bincount([c["b"] for c in of_first]) > 150)
+
+
+def test_huge_spaces_pass_over_what_is_known():
+    """A candidate that entered from elsewhere is not drawn, however many there are."""
+    drawn = random_sampler(HUGE).ask(3)
+
+    again = random_sampler(HUGE, known=[drawn[1]]).ask(3)
+
+    assert again[:2] == [drawn[0], drawn[2]]
+    assert again[2] not in drawn
+
+
+def test_huge_space_that_repeats_a_value_never_runs_dry():
+    """Equal values at several places of a list are several points."""
+    space = [{f"p{i}": [0] * 100 for i in range(10)}]
+
+    assert len(random_sampler(space).ask(20)) == 20
+
+
+@pytest.mark.parametrize("size", [2**62, 2**63 - 1], ids=["2**62", "the largest"])
+def test_the_largest_space_with_an_index_is_that_of_parameter_sampler(size):
+    """Wherever `ParameterSampler` works, the first candidates are its own."""
+    space = [{"a": range(size)}]
+
+    candidates = random_sampler(space).ask(20)
+
+    assert candidates == list(ParameterSampler(space, 20, random_state=0))
+
+
+def test_known_candidates_of_a_long_range_are_counted_at_once():
+    """Whether a range has a value is known without walking through it."""
+    space = [{"a": range(0, 2**62, 2)}]
+
+    assert space_size(space, [{"a": 4}, {"a": 5}, {"a": 6.0}, {"a": np.int64(8)}]) == 2**61 - 2
+
+
 # --- grid --------------------------------------------------------------------------
 
 
@@ -365,6 +436,22 @@ def test_check_space_refuses(param_distributions, error, says):
     """The error names the parameter and its value."""
     with pytest.raises(error, match=says):
         check_space(param_distributions, lists_only=False, resource="r")
+
+
+@pytest.mark.parametrize(
+    "space",
+    [pytest.param({"a": range(2**63)}, id="one range"), pytest.param(HUGE, id="a grid")],
+)
+def test_check_space_refuses_grids_without_end(space):
+    """A grid that nobody could walk through is refused with its size."""
+    with pytest.raises(ValueError, match=r"n_candidates|range\(0, 9223372036854775808\)"):
+        check_space(space, lists_only=True, resource="n_samples")
+
+
+def test_check_space_refuses_a_range_that_has_no_length():
+    """Python cannot count, nor ParameterSampler draw from, a range beyond its integers."""
+    with pytest.raises(ValueError, match=r"param_distributions\['a'\].*randint"):
+        check_space({"a": range(2**63)}, lists_only=False, resource="n_samples")
 
 
 def test_check_space_refuses_distributions_in_a_grid():

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import loguniform, uniform
@@ -10,12 +12,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     HalvingRandomSearchCV,
     KFold,
+    LeaveOneOut,
     RandomizedSearchCV,
+    RepeatedStratifiedKFold,
     ShuffleSplit,
     StratifiedKFold,
     TimeSeriesSplit,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -762,6 +767,58 @@ def test_boolean_masks_are_splits(classification, assert_same_results):
     assert_same_results(fit([(mask, ~mask)]).cv_results_, fit(numbers).cv_results_)
 
 
+@pytest.mark.parametrize("resource", ["n_units", "n_samples"])
+def test_slices_are_splits(classification, assert_same_results, resource):
+    """A part may be given as a slice, and means the rows that it takes of a list."""
+    X, y = classification
+    n = len(X)
+
+    def fit(cv):
+        return HyperbandSearchCV(
+            Scored(), QUALITY, cv=cv, resource=resource, max_resources=81, random_state=0
+        ).fit(X, y)
+
+    slices = [(slice(None), slice(None)), (slice(0, 200, 2), slice(-40, None))]
+    numbers = [(np.arange(n), np.arange(n)), (np.arange(0, 200, 2), np.arange(n - 40, n))]
+    assert_same_results(fit(slices).cv_results_, fit(numbers).cv_results_)
+
+
+def test_negative_rows_count_from_the_end(classification, assert_same_results):
+    """A row below zero is the same sample as its number from the beginning."""
+    X, y = classification
+    n = len(X)
+
+    def fit(train):
+        return SuccessiveHalvingSearchCV(
+            Scored(), QUALITY, cv=[(train, np.arange(40))], min_resources=30, random_state=0
+        ).fit(X, y)
+
+    assert_same_results(
+        fit(np.arange(-100, 0)).cv_results_, fit(np.arange(n - 100, n)).cv_results_
+    )
+
+
+def test_list_of_time_series_splits_is_the_splitter(classification, assert_same_results):
+    """Samples and splits of a time series are taken in the same order, however they are given."""
+    X, y = classification
+
+    def fit(cv):
+        return SuccessiveHalvingSearchCV(
+            DecisionTreeClassifier(random_state=0),
+            {"max_depth": range(1, 30)},
+            cv=cv,
+            min_splits=1,
+            min_resources=30,
+            random_state=0,
+        ).fit(X, y)
+
+    listed = fit(list(TimeSeriesSplit(3).split(X)))
+
+    assert_same_results(listed.cv_results_, fit(TimeSeriesSplit(3)).cv_results_)
+    one_split = listed.cv_results_["n_splits"] == 1
+    assert np.isnan(listed.cv_results_["split0_test_score"][one_split]).all()
+
+
 def test_names_are_checked_before_anything_is_fitted(classification):
     """A wrong name in any dict of the space is found at once, drawn or not."""
     space = [{"quality": uniform()}, {"qualty": [1]}]
@@ -814,3 +871,311 @@ def test_nothing_finite_is_an_error_that_shows_the_first_failure(classification,
 
     assert np.isnan(search.cv_results_["mean_test_score"]).all()
     assert not search.__sklearn_is_fitted__()
+
+
+# --- distributions of the user's own -----------------------------------------------
+
+
+class Recorded:
+    """A distribution that notes what its `rvs` is called with."""
+
+    def __init__(self):
+        self.states = []
+
+    def rvs(self, random_state=None):
+        """Draw as scipy's do."""
+        self.states.append(random_state)
+        return random_state.uniform()
+
+
+class OwnGenerator:
+    """A distribution with a generator of its own, and a count that all of them share."""
+
+    n_draws = 0
+
+    def __init__(self):
+        self.rng = np.random.RandomState(5)
+
+    def rvs(self, random_state=None):
+        """Draw from the own generator."""
+        OwnGenerator.n_draws += 1
+        return self.rng.uniform()
+
+
+def test_distributions_are_called_as_parameter_sampler_calls_them(classification, search_class):
+    """Every call of `rvs` has a RandomState, never a number or nothing."""
+    quality = Recorded()
+
+    search_class(
+        Scored(), {"quality": quality}, n_candidates=3, cv=2, min_resources=30, random_state=0
+    ).fit(*classification)
+
+    assert len(quality.states) >= 3
+    assert {type(state) for state in quality.states} == {np.random.RandomState}
+
+
+def test_distribution_with_its_own_generator_loses_no_draw(classification):
+    """Only candidates are drawn, so that they are the generator's first values."""
+    OwnGenerator.n_draws = 0
+
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": OwnGenerator()}, n_candidates=3, cv=2, random_state=0
+    ).fit(*classification)
+
+    drawn = [params["quality"] for params in search.cv_results_["params"][:3]]
+    assert drawn == list(np.random.RandomState(5).uniform(size=3))
+    assert OwnGenerator.n_draws == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_name_of_a_distribution_is_checked_before_anything_is_fitted(classification, seed):
+    """A wrong name is found in parts from which the first candidates may not come."""
+    space = [{"quality": uniform()}, {"qualty": uniform()}]
+
+    with pytest.raises(ValueError, match=r"param_distributions .*'qualty'"):
+        SuccessiveHalvingSearchCV(Scored(), space, n_candidates=1, cv=2, random_state=seed).fit(
+            *classification
+        )
+
+
+class Steps:
+    """A distribution over estimators."""
+
+    def rvs(self, random_state=None):
+        """Draw one."""
+        return LogisticRegression(max_iter=random_state.randint(100, 200))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[LogisticRegression()], Steps()],
+    ids=["list", "distribution"],
+)
+def test_names_of_a_step_that_is_searched_over_are_known(classification, steps):
+    """What a step has that comes with the candidate may be searched over."""
+    model = Pipeline([("clf", DecisionTreeClassifier())])
+    space = {"clf": steps, "clf__C": loguniform(0.1, 10)}
+
+    search = SuccessiveHalvingSearchCV(
+        model, space, n_candidates=3, min_resources=30, cv=2, random_state=0
+    ).fit(*classification)
+
+    assert "clf__C" in search.best_params_
+
+
+def test_space_without_an_index_is_searched(classification, search_class):
+    """Lists with more combinations than an index can number are searched."""
+    space = {
+        "quality": list(np.linspace(0, 1, 10**5)),
+        "n_units": range(10**9),
+        "label": range(10**9),
+    }
+
+    search = search_class(Scored(), space, n_candidates=9, cv=2, random_state=0)
+    search.fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+    assert len({repr(params) for params in search.cv_results_["params"]}) >= 9
+
+
+# --- floors that leave nothing to halve ---------------------------------------------
+
+
+FLOORS = {
+    "leave one out": ({"cv": LeaveOneOut()}, 2),
+    "repeated splits": ({"cv": RepeatedStratifiedKFold(n_splits=10, n_repeats=10)}, 2),
+    "smallest": ({"cv": 59, "min_resources": "smallest"}, 2),
+    "exhaust": ({"cv": 60, "min_resources": "exhaust"}, 2),
+    "many classes": ({"cv": 5}, 30),
+}
+
+
+@pytest.mark.parametrize(("options", "n_classes"), FLOORS.values(), ids=FLOORS)
+def test_floor_that_leaves_one_candidate_is_warned_of(search_class, options, n_classes):
+    """A plan of one candidate is said, with the parameters that change it."""
+    search = search_class(Scored(), QUALITY, **options)
+
+    with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
+        plan = search.plan(*balanced(n_classes))
+
+    assert plan.n_candidates == 1
+    (warning,) = shown
+    assert warning.filename == __file__
+    for text in ("n_candidates=", "RandomizedSearchCV", "240 samples"):
+        assert text in str(warning.message)
+
+
+def balanced(n_classes):
+    """Return 240 samples of so many classes."""
+    return np.random.RandomState(0).normal(size=(240, 2)), np.arange(240) % n_classes
+
+
+def test_fit_warns_of_a_floor_that_leaves_one_candidate(search_class):
+    """The warning is the caller's, and comes once."""
+    search = search_class(Scored(), QUALITY, cv=5, random_state=0)
+
+    with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
+        search.fit(*balanced(30))
+
+    assert len(shown) == 1
+    assert shown[0].filename == __file__
+    assert search.stop_reason_ == "completed"
+
+
+@pytest.mark.parametrize("n_candidates", [9, "all"])
+def test_floor_that_leaves_no_halving_is_warned_of(n_candidates):
+    """That all candidates are given everything is said, too."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": list(range(9))}, n_candidates=n_candidates
+    )
+
+    with pytest.warns(UserWarning, match="all 9 candidates.*min_resources="):
+        search.plan(*balanced(30))
+
+
+def test_suggested_bound_leaves_halvings(search_class):
+    """With the number that the warning suggests the search has several rungs."""
+    search = search_class(Scored(), QUALITY)
+    with pytest.warns(UserWarning, match="min_resources=") as shown:
+        search.plan(*balanced(30))
+    number = int(re.search(r"such as min_resources=(\d+)", str(shown[0].message))[1])
+
+    plan = search.set_params(min_resources=number).plan(*balanced(30))
+
+    assert len(plan.ladder) == 3
+
+
+def test_bound_given_as_a_number_that_leaves_one_candidate_is_warned_of(search_class):
+    """Nobody searches among one candidate, unless it is asked for by its number."""
+    search = search_class(Scored(), QUALITY, min_resources=100)
+
+    with pytest.warns(UserWarning, match=r"min_resources=100.*one candidate"):
+        search.plan(n_samples=240)
+
+
+def test_parameter_that_cannot_be_divided_is_warned_of(search_class):
+    """A resource that is smaller than the factor leaves one candidate as well."""
+    search = search_class(Scored(), QUALITY, resource="n_units", max_resources=2)
+
+    with pytest.warns(UserWarning, match=r"max_resources=2.*one candidate"):
+        search.plan(n_splits=5)
+
+
+def test_two_candidates_are_warned_of():
+    """With a small factor one halving is left, of two candidates."""
+    search = SuccessiveHalvingSearchCV(Scored(), QUALITY, factor=2, min_resources=100)
+
+    with pytest.warns(UserWarning, match=r"little room.*only 2 candidates"):
+        search.plan(*balanced(2))
+
+
+QUIET = {
+    "one by number": {"n_candidates": 1},
+    "few by number": {"n_candidates": 2},
+    "no halving by number": {"n_candidates": 9, "min_resources": 100},
+    "three candidates": {"min_resources": 80},
+    "splits that grow": {"min_resources": 200, "min_splits": 1},
+}
+
+
+@pytest.mark.parametrize("options", QUIET.values(), ids=QUIET)
+def test_what_the_user_asked_for_is_not_warned_of(search_class, options):
+    """Numbers that say it are no surprise, and three candidates are compared."""
+    plan = search_class(Scored(), QUALITY, **options).plan(*balanced(2))
+
+    assert plan.rungs
+
+
+# --- too few samples ----------------------------------------------------------------
+
+
+class Raising(Scored):
+    """Raises with a message of its own where it has too few samples."""
+
+    def __init__(self, quality=0.0, message=None, needed=10**6, kind=ValueError):
+        super().__init__(quality)
+        self.kind = kind
+        self.message = message
+        self.needed = needed
+
+    def fit(self, X, y=None):
+        """Raise."""
+        if len(X) < self.needed:
+            raise self.kind(self.message)  # A traceback shows this line, with n_samples.
+        return super().fit(X, y)
+
+
+# As scikit-learn, imbalanced-learn and others word it.
+TOO_FEW = [
+    "Expected n_neighbors <= n_samples_fit, but n_neighbors = 6, n_samples_fit = 2, n_samples = 2",
+    "The least populated class in y has only 1 member, which is too few.",
+    "The least populated classes in y have only 1 member, which is too few.",
+    "n_splits=5 cannot be greater than the number of members in each class.",
+    "Cannot have number of splits n_splits=5 greater than the number of samples: n_samples=3.",
+    "n_samples=3 should be >= n_clusters=8.",
+    "n_components=5 must be between 0 and min(n_samples, n_features)=3 with svd_solver='full'",
+    "Found array with 0 sample(s) (shape=(0, 2)) while a minimum of 1 is required by Ridge.",
+    "Requesting 5-fold cross-validation but provided less than 5 examples for at least one class.",
+    "The test_size = 1 should be greater or equal to the number of classes = 2",
+    "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+    "class: 0",
+    "The number of classes has to be greater than one; got 1 class",
+    "The validation set is too small. Increase 'validation_fraction' or the size of your dataset.",
+    "perplexity must be less than n_samples",
+]
+
+
+@pytest.mark.parametrize("message", TOO_FEW, ids=range(len(TOO_FEW)))
+def test_too_few_samples_for_every_fit_name_the_bound(classification, message):
+    """The error of a search that failed by its small rungs says which parameter raises them."""
+    search = SuccessiveHalvingSearchCV(
+        Raising(message=message), QUALITY, min_resources=20, cv=3, random_state=0
+    )
+
+    with pytest.raises(ValueError, match=r"None of the .* raise min_resources=20") as error:
+        search.fit(*classification)
+
+    assert message in str(error.value)
+    assert "26 samples" in str(error.value)
+
+
+def test_real_estimators_that_need_more_samples_name_the_bound(classification):
+    """Neighbours that are not there are answered with min_resources."""
+    search = SuccessiveHalvingSearchCV(
+        KNeighborsClassifier(), {"n_neighbors": range(30, 60)}, min_resources=20, random_state=0
+    )
+
+    with pytest.raises(ValueError, match="raise min_resources=20"):
+        search.fit(*classification)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"estimator": Raising(message="no way"), "min_resources": 20},
+        {"estimator": Raising(message="no way", kind=ArithmeticError), "min_resources": 20},
+        {"estimator": Raising(message="", kind=StopIteration), "min_resources": 20},
+        {"estimator": Raising(message=TOO_FEW[0]), "min_resources": 240, "n_candidates": 1},
+        {
+            "estimator": Failing(step="fit", below=2),
+            "resource": "n_units",
+            "max_resources": 9,
+        },
+    ],
+    ids=[
+        "another failure",
+        "another error",
+        "another exception",
+        "all samples",
+        "another resource",
+    ],
+)
+def test_other_failures_do_not_name_the_bound(classification, options):
+    """Where more samples would not help, the advice is the usual one."""
+    estimator = options.pop("estimator")
+    search = SuccessiveHalvingSearchCV(estimator, QUALITY, random_state=0, **options)
+
+    with pytest.raises(ValueError, match="check the estimator") as error:
+        search.fit(*classification)
+
+    assert "min_resources" not in str(error.value)

@@ -642,12 +642,17 @@ class HalvingSearch(SearchBase):
         resumed = self.n_replayed_ > 0
         if self.continue_training is True and results["iter"].any() and fresh.all() > resumed:
             warnings.warn(
-                f"continue_training=True, but every {name} was fitted fresh: nothing is "
-                f"known of how it trains on by {self.resource!r}. Give a callable that does "
-                "it, or leave continue_training at 'auto'.",
+                f"continue_training=True, but every {name} was fitted fresh: "
+                f"{self._why_fresh()}. Give a callable that does it, or leave "
+                "continue_training at 'auto'.",
                 UserWarning,
                 stacklevel=4,
             )
+
+    def _why_fresh(self) -> str:
+        first = clone(self.cv_results_["params"][0], safe=False)
+        estimator = clone(self.estimator).set_params(**first)
+        return Continuation(self.continue_training, self.resource).why_fresh(estimator)
 
     def _warnings_to_show(self, outcome: Outcome, n_resources: int) -> Caught:
         """Return an outcome's warnings, less those that a low rung cannot but give."""

@@ -31,12 +31,15 @@ class Way:
         Whether it is given only the samples that the last rung had not.
     is_users : bool
         Whether the user wrote it: then what it raises is a failure of the candidate.
+    doubt : str, or None
+        Why `train_on` may give None.
     """
 
     train_on: Callable[[Any, More], Any]
     has_stopped: Callable[[Any, More], bool] = lambda fitted, more: False
     takes_new_samples: bool = False
     is_users: bool = False
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,49 +59,68 @@ class Continuation:
 
     def way(self, estimator: Any, fit_params: Mapping[str, Any]) -> Way | None:
         """Return how it trains on; None where it is to be fitted fresh."""
+        found = self._way_or_reason(estimator, fit_params)
+        return found if isinstance(found, Way) else None
+
+    def why_fresh(self, estimator: Any) -> str:
+        """Return why it is fitted fresh on every rung, as the rest of a sentence."""
+        found = self._way_or_reason(estimator, {})
+        if isinstance(found, Way):
+            return found.doubt or "other warnings say why"
+        return found
+
+    def _way_or_reason(self, estimator: Any, fit_params: Mapping[str, Any]) -> Way | str:
         if callable(self.mode):
             return Way(functools.partial(_ask_user, self.mode), is_users=True)
         if not self.mode:
-            return None
+            return "continue_training=False says so"
         if self.resource == N_SAMPLES:
-            can = self.mode != "auto" and hasattr(estimator, "partial_fit")
-            return Way(learn_new_samples, takes_new_samples=True) if can else None
+            if self.mode == "auto":
+                return "learning from the new samples alone is no fresh fit"
+            if not hasattr(estimator, "partial_fit"):
+                return "it has no partial_fit to learn new samples with"
+            return Way(learn_new_samples, takes_new_samples=True)
         if type(estimator) is Pipeline:
             return self._way_of_last_step(estimator, fit_params)
         return self._way_of_kind(estimator, self.resource, fit_params)
 
     def _way_of_kind(
         self, estimator: Any, resource: str, fit_params: Mapping[str, Any]
-    ) -> Way | None:
+    ) -> Way | str:
         auto = self.mode == "auto"
         class_: Any = type(estimator)
         kind = _kind_of(class_, subclasses=not auto)
         if kind is None or resource not in kind.resources:
-            return None
+            return f"nothing is known of how a {class_.__name__} trains on by {resource!r}"
         params = estimator.get_params(deep=False)
-        if not kind.possible(params):
-            return None
-        if auto and not (
-            fit_params.keys() <= set(kind.fit_params) and _is_safe(kind, class_, params)
-        ):
-            return None
-        return Way(kind.train_on, kind.has_stopped)
+        obstacle = kind.obstacle(params)
+        if obstacle is not None:
+            return obstacle
+        if not auto:
+            return Way(kind.train_on, kind.has_stopped, doubt=kind.doubt(params))
+        if not fit_params.keys() <= set(kind.fit_params) or not _is_safe(kind, class_, params):
+            return "its parameters are not among those known to give what a fresh fit gives"
+        train_on = functools.partial(_train_on_where_equal, kind)
+        return Way(train_on, kind.has_stopped, doubt=kind.doubt(params))
 
-    def _way_of_last_step(self, pipeline: Pipeline, fit_params: Mapping[str, Any]) -> Way | None:
+    def _way_of_last_step(self, pipeline: Pipeline, fit_params: Mapping[str, Any]) -> Way | str:
         name, last = pipeline.steps[-1]
         step, _, resource = self.resource.partition("__")
-        earlier = [transformer for _, transformer in pipeline.steps[:-1]]
-        if step != name or not all(map(transforms_alike, earlier)):
-            return None
+        if step != name:
+            return f"a pipeline trains on by its last step only, here {name!r}"
+        for name, transformer in pipeline.steps[:-1]:
+            if not transforms_alike(transformer):
+                return f"the step {name!r} may transform otherwise the second time"
         its_params = _fit_params_of_last_step(pipeline, fit_params)
         if its_params is None:
-            return None
+            return "the pipeline transforms what is given to its last step"
         way = self._way_of_kind(last, resource, its_params)
-        if way is None:
-            return None
+        if isinstance(way, str):
+            return way
         return Way(
             functools.partial(_train_last_step, way.train_on),
             functools.partial(_last_step_has_stopped, way.has_stopped),
+            doubt=way.doubt,
         )
 
 
@@ -145,6 +167,10 @@ def _is_safe(kind: Kind, class_: Any, params: Mapping[str, Any]) -> bool:
         if name not in kind.safe or not kind.safe[name](value):
             return False
     return True
+
+
+def _train_on_where_equal(kind: Kind, fitted: Any, more: More) -> Any:
+    return kind.train_on(fitted, more) if kind.also_of_data(fitted, more) else None
 
 
 # --- pipelines ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from skhyperband._feature_bundles import bundles_lose_nothing
 from skhyperband._sklearn_compat import histogram_boosting_would_stop, n_rows
 
 
@@ -70,6 +71,14 @@ def _never(fitted: Any, more: More) -> bool:
     return False
 
 
+def _nothing(params: Parameters) -> str | None:
+    return None
+
+
+def _any_data(fitted: Any, more: More) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of estimator that can train on.
@@ -88,8 +97,12 @@ class Kind:
         with a test of its value; defaults are safe without. None: it is another.
     also : callable
         What else the parameters must fulfil for that.
-    possible : callable
-        Whether an estimator with such parameters can train on at all.
+    also_of_data : callable
+        ``also_of_data(fitted, more)``: what the data must fulfil for that.
+    obstacle : callable
+        Why an estimator with such parameters cannot train on at all; None where it can.
+    doubt : callable
+        Why `train_on` may give None with such parameters; None where it never does.
     has_stopped : callable
         ``has_stopped(fitted, more)``: it ended by itself, and would again.
     fit_params : tuple of str
@@ -101,7 +114,9 @@ class Kind:
     train_on: Callable[[Any, More], Any]
     safe: Mapping[str, Test] | None = None
     also: Callable[[Parameters], bool] = _always
-    possible: Callable[[Parameters], bool] = _always
+    also_of_data: Callable[[Any, More], bool] = _any_data
+    obstacle: Callable[[Parameters], str | None] = _nothing
+    doubt: Callable[[Parameters], str | None] = _nothing
     has_stopped: Callable[[Any, More], bool] = _never
     fit_params: tuple[str, ...] = ("sample_weight",)
 
@@ -211,6 +226,19 @@ def _lightgbm(fitted: Any, more: More) -> Any:
     return fitted.set_params(**{more.resource: more.total})
 
 
+def _has_no_categories(fitted: Any, more: More) -> bool:
+    # Rows with categories were seen to be predicted otherwise than they had been trained on.
+    return fitted.is_categorical_ is None
+
+
+def _lightgbm_loses_nothing(fitted: Any, more: More) -> bool:
+    """Return whether what it predicts for its rows is what its training came to."""
+    params = fitted.get_params()
+    names = "enable_bundle", "max_bin", "min_data_in_bin", "subsample_for_bin"
+    key = "bundles", repr([params.get(name) for name in names])
+    return bool(more.made_once(key, lambda: bundles_lose_nothing(more.data[0], params)))
+
+
 def _catboost(fitted: Any, more: More) -> Any:
     """Train a copy on: CatBoost changes no parameter of what is fitted.
 
@@ -310,6 +338,65 @@ def _catboost_is_exact(params: Parameters) -> bool:
     )
 
 
+# --- what makes it impossible ----------------------------------------------------------
+
+_WATCHED = "early stopping counts the rounds of one fit only"
+
+
+def _refused(**reasons: str) -> Callable[[Parameters], str | None]:
+    """Return what gives the reason of the first of these parameters that is set."""
+
+    def obstacle(params: Parameters) -> str | None:
+        for name, reason in reasons.items():
+            value = params.get(name)
+            if value is not None and value is not False:
+                return f"with {name}={value!r}, {reason}"
+        return None
+
+    return obstacle
+
+
+def _obstacle_of_lightgbm(params: Parameters) -> str | None:
+    if params["boosting_type"] == "rf":
+        return "with boosting_type='rf', it refuses init_model"
+    for name in sorted(params.keys() & _STOPPING):
+        if params[name] is not None and not is_same(params[name], 0):
+            return f"with {name}={params[name]!r}, {_WATCHED}"
+    for name in sorted(params.keys() & _ROUNDS):
+        return f"{name}={params[name]!r} counts in place of n_estimators"
+    return None
+
+
+def _obstacle_of_catboost(params: Parameters) -> str | None:
+    if params.get("learning_rate") is None:
+        return "without a learning_rate, it takes one that depends on the iterations"
+    return _refused(
+        **dict.fromkeys(("early_stopping_rounds", "od_type", "od_wait", "od_pval"), _WATCHED),
+        use_best_model="it drops the rounds after the best",
+    )(params)
+
+
+def _obstacle_of_net(params: Parameters) -> str | None:
+    if params["solver"] == "lbfgs":
+        return "with solver='lbfgs', it has no partial_fit"
+    return _refused(early_stopping="it has no partial_fit")(params)
+
+
+def _obstacle_of_sgd(params: Parameters) -> str | None:
+    if params.get("class_weight") == "balanced":
+        return "with class_weight='balanced', it has no partial_fit"
+    return _refused(early_stopping="it has no partial_fit")(params)
+
+
+def _obstacle_of_solver(params: Parameters) -> str | None:
+    if params.get("solver") == "liblinear":
+        return "with solver='liblinear', it ignores warm_start"
+    return None
+
+
+_STOPPING = frozenset(
+    ["early_stopping", "early_stopping_round", "early_stopping_rounds", "n_iter_no_change"]
+)
 _ROUNDS = frozenset(
     [
         "num_iteration",
@@ -349,17 +436,20 @@ KINDS = (
             warm_start""",
             random_state=_reproducible,
         ),
-        possible=lambda params: not params["oob_score"],  # It refuses warm_start then.
+        obstacle=_refused(oob_score="it refuses warm_start"),
     ),
     Kind(
         _both("sklearn", "GradientBoosting"),
         ("n_estimators",),
         _gradient_boosting,
         safe=_known(
-            f"""{_TREE} loss learning_rate subsample criterion init alpha validation_fraction
+            f"""{_TREE} loss learning_rate subsample criterion alpha validation_fraction
             n_iter_no_change tol""",
+            # Another estimator predicts rows that lie in memory in another order.
+            init=_one_of(None, "zero"),
             random_state=_reproducible,
         ),
+        doubt=_refused(n_iter_no_change="it forgets the losses of the fits before"),
         has_stopped=_has_fewer("n_estimators_"),
     ),
     Kind(
@@ -373,6 +463,7 @@ KINDS = (
             n_iter_no_change tol verbose class_weight""",
             random_state=_reproducible,
         ),
+        also_of_data=_has_no_categories,
         has_stopped=_histogram_boosting_stopped,
     ),
     Kind(
@@ -400,7 +491,7 @@ KINDS = (
                 _one_of(None, 1),
             ),
         ),
-        possible=lambda params: params.get("early_stopping_rounds") is None,
+        obstacle=_refused(early_stopping_rounds=_WATCHED),
     ),
     Kind(
         ("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"),
@@ -427,8 +518,8 @@ KINDS = (
             ),
             random_state=_reproducible,
         ),
-        # Another name for the resource among the parameters would count in its place.
-        possible=lambda params: params["boosting_type"] != "rf" and not params.keys() & _ROUNDS,
+        also_of_data=_lightgbm_loses_nothing,
+        obstacle=_obstacle_of_lightgbm,
         has_stopped=_has_fewer("n_estimators_"),
     ),
     Kind(
@@ -445,23 +536,20 @@ KINDS = (
             random_state=_reproducible,
         ),
         also=_catboost_is_exact,
-        # Without a learning rate it takes one that depends on the iterations.
-        possible=lambda params: params.get("learning_rate") is not None,
+        obstacle=_obstacle_of_catboost,
     ),
     Kind(
         ("sklearn.MLPClassifier", "sklearn.MLPRegressor"),
         ("max_iter",),
         _epochs,
-        possible=lambda params: params["solver"] != "lbfgs" and not params["early_stopping"],
+        obstacle=_obstacle_of_net,
         has_stopped=_has_seen_fewer,
     ),
     Kind(
         ("sklearn.SGDClassifier", "sklearn.SGDRegressor", "sklearn.Perceptron"),
         ("max_iter",),
         _epochs,
-        possible=lambda params: (
-            not params["early_stopping"] and params.get("class_weight") != "balanced"
-        ),
+        obstacle=_obstacle_of_sgd,
         has_stopped=_has_seen_fewer,
     ),
     Kind(
@@ -478,7 +566,7 @@ KINDS = (
         ),
         ("max_iter",),
         _warm_start_with_rest,
-        possible=lambda params: params.get("solver") != "liblinear",  # It starts anew.
+        obstacle=_obstacle_of_solver,
         has_stopped=_converged,
     ),
     Kind(

@@ -1,9 +1,12 @@
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -84,6 +87,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
@@ -102,6 +106,7 @@ from tests.estimators import (
     Writing,
     grow,
 )
+from tests.tables import CONTAINERS, a_table
 
 N_CANDIDATES = 20
 
@@ -212,10 +217,6 @@ def bag_of(rng, *bases):
     }
 
 
-CLASSIFIER_STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
-REGRESSOR_STUMP = DecisionTreeRegressor(max_depth=1, random_state=0)
-
-
 def a_boosting(rng, task):
     candidate = {
         "learning_rate": 10 ** rng.uniform(-2, 0),
@@ -231,13 +232,13 @@ def a_boosting(rng, task):
             **candidate,
             "loss": a_choice(rng, "squared_error", "absolute_error", "huber", "quantile"),
             "alpha": rng.uniform(0.1, 0.9),
-            "init": a_choice(rng, None, "zero", REGRESSOR_STUMP),
+            "init": a_choice(rng, None, "zero"),
         }
     losses = ("log_loss", "exponential") if task == "binary" else ("log_loss",)
     return {
         **candidate,
         "loss": a_choice(rng, *losses),
-        "init": a_choice(rng, None, "zero", CLASSIFIER_STUMP),
+        "init": a_choice(rng, None, "zero"),
     }
 
 
@@ -250,7 +251,6 @@ def a_histogram_boosting(rng, task):
         "l2_regularization": a_choice(rng, 0.0, 1.0),
         "max_features": a_choice(rng, 1.0, 0.5),
         "max_bins": a_choice(rng, 255, 10),
-        "categorical_features": a_choice(rng, None, None, [4, 5]),
         "interaction_cst": a_choice(rng, None, "no_interactions"),
         "early_stopping": a_choice(rng, False, "auto"),
     }
@@ -319,7 +319,8 @@ def a_lightgbm(rng, task):
         "max_bin": a_choice(rng, 255, 8),
         "path_smooth": a_choice(rng, 0.0, 1.0),
         "subsample": a_choice(rng, 1.0, 0.5),
-        "subsample_for_bin": a_choice(rng, 200_000, 30),
+        "subsample_for_bin": a_choice(rng, 200_000, 200_000, 30),
+        "enable_bundle": a_choice(rng, True, True, False),
         "boost_from_average": a_choice(rng, True, False),
     }
     if task == "regression":
@@ -536,8 +537,8 @@ def fresh(estimator, candidate, resource, n_resources, data):
     }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted.fit(data.X[train], data.y[train], **fit_params)
-        shown = shown_by(fitted, data.X[test])
+        fitted.fit(_safe_indexing(data.X, train), data.y[train], **fit_params)
+        shown = shown_by(fitted, _safe_indexing(data.X, test))
     texts = {str(warning.message) for warning in caught}
     return Reached(
         n_resources, fitted, shown, numbers_in(shown), texts, n_resources, has_state=False
@@ -557,11 +558,15 @@ ATTRIBUTES = (
 
 def assert_same(ours, theirs, data):
     """Compare two fitted estimators bit by bit, in all that they say."""
-    assert ours.scores == theirs.scores
-    assert ours.warnings == theirs.warnings
+    np.testing.assert_equal(ours.scores, theirs.scores)  # NaN is NaN.
     one, other = ours.fitted, theirs.fitted
+    if isinstance(one, Pipeline):  # Its transformers are fitted, and warn, once only.
+        one, other = one[-1], other[-1]
+    else:
+        assert ours.warnings == theirs.warnings, (ours.warnings, theirs.warnings)
     if not name_of(one).startswith("catboost"):  # Once fitted, it lets no one change them.
-        assert repr(one.get_params()) == repr(other.get_params())
+        assert repr(one.get_params()) == repr(other.get_params()), "parameters"
+    one, other = ours.fitted, theirs.fitted
     assert_equal(ours.shown, theirs.shown, "shown")
     assert_equal(one.predict(data.X), other.predict(data.X), "predict")
     for name in ATTRIBUTES:
@@ -655,6 +660,179 @@ def test_gradient_boosting_that_watches_itself_is_reused_once_it_stopped_short()
     trained = assert_like_fresh_fits(estimator, {}, "n_estimators", rungs, data)
 
     assert trained == [2, end, 2 * end, 0, 0]
+
+
+# -- LightGBM's bundles of features
+
+
+def bundled(seed, n=300):
+    """Return a table of which LightGBM bundles two columns that meet: values are lost."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([rng.integers(2, size=n), np.ones(n), rng.normal(size=n)])
+    for column in range(2):
+        X[rng.uniform(size=n) < rng.uniform(0.02, 0.2), column] = np.nan
+    y = np.isnan(X[:, 1]) + np.nan_to_num(X[:, 0]) * X[:, 2] + rng.normal(size=n)
+    return Data(X, y, {}, Split(np.arange(200), np.arange(200, n), np.arange(200)))
+
+
+def of_columns(*columns):
+    """Return a table of these columns of 300 rows."""
+    X = np.column_stack(columns).astype(float)
+    y = np.nan_to_num(X) @ np.linspace(1, 2, X.shape[1]) + np.random.default_rng(0).normal(
+        size=len(X)
+    )
+    return Data(X, y, {}, Split(np.arange(200), np.arange(200, 300), np.arange(200)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lightgbm_that_loses_values_to_bundles_is_fitted_fresh(seed):
+    """Where two bundled columns meet in a row, "auto" is a fresh fit all the same."""
+    estimator = lightgbm(min_child_samples=5)()
+    estimator = pytest.importorskip("lightgbm").LGBMRegressor(**estimator.get_params())
+
+    trained = assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 16), bundled(seed))
+
+    assert trained == [2, 16]
+
+
+def test_lightgbm_without_bundles_trains_on_all_the_same():
+    """With enable_bundle=False nothing is lost, whatever the columns are."""
+    estimator = pytest.importorskip("lightgbm").LGBMRegressor(
+        enable_bundle=False, min_child_samples=5, n_jobs=1, verbose=-1
+    )
+
+    for seed in range(20):
+        data = bundled(seed)
+        trained = assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 16), data)
+
+        assert trained == [2, 14]
+
+
+RNG = np.random.default_rng(0)
+NORMAL = RNG.normal(size=300)
+FLAG = RNG.permutation(np.arange(300) < 150)
+RARE = RNG.permutation(np.arange(300) < 30)
+# What ordinary tables are made of, and how little of it LightGBM bundles.
+ORDINARY = {
+    "numbers": (NORMAL, NORMAL**2, RNG.integers(-5, 20, size=300)),
+    "one-flag": (NORMAL, FLAG),
+    "flags-that-meet": (NORMAL, FLAG, RARE | FLAG, ~RARE),
+    "flags-that-never-meet": (NORMAL, RARE, ~RARE & FLAG),
+    "one-hot": (NORMAL, *np.eye(4)[RNG.integers(4, size=300)].T),
+    "missing": (np.where(RARE, np.nan, NORMAL), np.where(FLAG, np.nan, NORMAL**2)),
+    "constant": (NORMAL, np.ones(300), np.zeros(300), np.full(300, np.nan), FLAG),
+    "counts": (NORMAL, RNG.poisson(1, size=300), RNG.poisson(4, size=300)),
+}
+
+
+@pytest.mark.parametrize("container", ["array", "float32", "frame"])
+@pytest.mark.parametrize("name", ORDINARY)
+def test_lightgbm_trains_on_with_ordinary_tables(name, container):
+    """Columns that are bundled without a loss, or not at all, mean no fresh fit."""
+    pandas = pytest.importorskip("pandas")
+    make = {"array": np.array, "float32": np.float32, "frame": pandas.DataFrame}[container]
+    data = of_columns(*ORDINARY[name])
+    data = replace(data, X=make(data.X))
+    estimator = pytest.importorskip("lightgbm").LGBMRegressor(
+        min_child_samples=5, n_jobs=1, verbose=-1
+    )
+
+    trained = assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 6, 16), data)
+
+    assert trained == [2, 4, 10]
+
+
+def test_lightgbm_that_loses_a_row_of_ten_thousand_is_fitted_fresh():
+    """From so many rows on LightGBM accepts a loss: flags that meet in one row are bundled."""
+    n = 12_000
+    X = np.zeros((n, 3))
+    X[:, 0] = np.random.default_rng(0).normal(size=n)
+    X[:2000, 1] = X[1999:4000, 2] = 1
+    y = X[:, 1] - X[:, 2] + 5 * (X[:, 1] * X[:, 2]) + 0.1 * X[:, 0]
+    data = Data(X, y, {}, Split(np.arange(n), np.arange(1990, 2010), np.arange(n)))
+    estimator = pytest.importorskip("lightgbm").LGBMRegressor(
+        min_child_samples=1, n_jobs=1, verbose=-1
+    )
+    apart = X.copy()
+    apart[1999, 2] = 0
+
+    trained = [
+        assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 6), replace(data, X=rows))
+        for rows in (X, apart)
+    ]
+
+    assert trained == [[2, 6], [2, 4]]
+
+
+def test_lightgbm_with_true_trains_on_whatever_is_lost():
+    """True asks for no more than the same kind of result."""
+    estimator = pytest.importorskip("lightgbm").LGBMRegressor(
+        min_child_samples=5, n_jobs=1, verbose=-1
+    )
+
+    reached = climb(estimator, {}, "n_estimators", (2, 16), bundled(0), True)
+
+    assert [ours.n_trained for ours in reached] == [2, 14]
+
+
+# -- memory order
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_gradient_boosting_that_starts_from_an_estimator_is_fitted_fresh(order):
+    """A linear start rounds otherwise when rows lie in memory in another order."""
+    data = data_for("regression")
+    data = replace(data, X=np.asarray(data.X, order=order))
+    estimator = GradientBoostingRegressor(init=Ridge(), random_state=0)
+
+    trained = assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 9), data)
+
+    assert trained == [2, 9]
+
+
+@pytest.mark.parametrize("categories", [[4], [4, 5]], ids=repr)
+def test_histogram_boosting_with_categories_is_fitted_fresh(categories):
+    """It may predict the rows that it trains on from otherwise than it was trained."""
+    data = data_for("multiclass", missing=True)
+    estimator = HistGradientBoostingClassifier(categorical_features=categories, random_state=0)
+
+    trained = assert_like_fresh_fits(estimator, {}, "max_iter", (2, 6), data)
+
+    assert trained == [2, 6]
+
+
+@pytest.mark.parametrize("seed", [(0, 346)], ids=repr)
+def test_histogram_boosting_with_missing_categories_is_a_fresh_fit(seed):
+    """A frame with categories and missing values in them makes no difference."""
+    rng = np.random.default_rng(seed)
+    table = a_table(rng, "multiclass", "categorical-frame", n=120, missing=True)
+    data = Data(table.X, table.y, {}, Split(np.arange(90), np.arange(90, 120), np.arange(90)))
+    estimator = HistGradientBoostingClassifier(max_features=0.5, max_bins=10, random_state=0)
+
+    trained = assert_like_fresh_fits(estimator, {}, "max_iter", (2, 6, 12), data)
+
+    assert trained == [2, 6, 12]
+
+
+@pytest.mark.slow
+def test_no_container_and_no_table_makes_a_difference():
+    """Each rule meets each container with random candidates and tables, by the script."""
+    script = Path(__file__).parents[1] / "benchmarks" / "exactness.py"
+    command = [sys.executable, script, "--candidates", "500", "--seed", "7"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
+
+    assert done.returncode == 0, done.stderr
+    of_rule, of_container = (
+        {line[:40].strip(): [int(n) for n in line[40:].split()] for line in table.splitlines()[1:]}
+        for table in done.stdout.strip().split("\n\n")
+    )
+    assert of_rule.keys() >= {case.name for case in CASES}
+    assert of_container.keys() == {*CONTAINERS, "all"}
+    for equal, _, _, different, _ in (*of_rule.values(), *of_container.values()):
+        assert equal > 0
+        assert different == 0
+    assert of_container["all"][0] == 500
 
 
 # --- where it does not: what only resembles a fresh fit ------------------------------
@@ -1590,7 +1768,6 @@ def test_xgboost_bins_a_split_once_for_all_who_train_on(
 
 
 FRAMED = {
-    "HistGradientBoosting": (partial(HistGradientBoostingClassifier, random_state=0), "max_iter"),
     "LightGBM": (lightgbm(), "n_estimators"),
     "XGBoost": (xgboost(enable_categorical=True), "n_estimators"),
 }
@@ -2039,6 +2216,123 @@ def test_true_says_so_where_nothing_could_train_on(classification):
         free_search(Scored(), continue_training=True).fit(*classification)
 
     assert len(caught) == 1
+
+
+REASONS = {
+    "early-stopping": (
+        Library("xgboost", "XGBClassifier", {"early_stopping_rounds": 5}),
+        {"max_depth": [1, 2]},
+        "n_estimators",
+        "with early_stopping_rounds=5, early stopping counts the rounds of one fit only",
+    ),
+    "early-stopping-of-candidates": (
+        Library("lightgbm", "LGBMClassifier"),
+        {"early_stopping_round": [3]},
+        "n_estimators",
+        "with early_stopping_round=3, early stopping",
+    ),
+    "another-name": (
+        Library("lightgbm", "LGBMClassifier", {"num_boost_round": 7}),
+        {"max_depth": [1, 2]},
+        "n_estimators",
+        "num_boost_round=7 counts in place of n_estimators",
+    ),
+    "learning-rate": (
+        Library("catboost", "CatBoostClassifier"),
+        {"depth": [1, 2]},
+        "iterations",
+        "without a learning_rate, it takes one that depends on the iterations",
+    ),
+    "oob-score": (
+        partial(BaggingClassifier, oob_score=True),
+        {"max_samples": [0.5, 0.7]},
+        "n_estimators",
+        "with oob_score=True, it refuses warm_start",
+    ),
+    "solver": (
+        partial(LogisticRegression, solver="liblinear"),
+        {"C": [0.1, 1.0]},
+        "max_iter",
+        "with solver='liblinear', it ignores warm_start",
+    ),
+    "lbfgs": (
+        partial(MLPClassifier, solver="lbfgs"),
+        {"alpha": [0.1, 1.0]},
+        "max_iter",
+        "with solver='lbfgs', it has no partial_fit",
+    ),
+    "balanced": (
+        partial(SGDClassifier, class_weight="balanced"),
+        {"alpha": [0.1, 1.0]},
+        "max_iter",
+        "with class_weight='balanced', it has no partial_fit",
+    ),
+    "losses": (
+        partial(GradientBoostingClassifier, n_iter_no_change=50),
+        {"max_depth": [1, 2]},
+        "n_estimators",
+        "with n_iter_no_change=50, it forgets the losses",
+    ),
+    "another-resource": (
+        RandomForestClassifier,
+        {"max_features": [0.1, 0.2]},
+        "max_depth",
+        "nothing is known of how a RandomForestClassifier trains on by 'max_depth'",
+    ),
+    "step": (
+        lambda: in_order(PCA()),
+        {"randomforestclassifier__max_features": [0.1, 0.2]},
+        FOREST,
+        "the step 'pca' may transform otherwise the second time",
+    ),
+    "not-the-last-step": (
+        lambda: make_pipeline(SelectFromModel(RandomForestClassifier()), GaussianNB()),
+        {"gaussiannb__var_smoothing": [1e-9, 1e-3]},
+        "selectfrommodel__estimator__n_estimators",
+        "a pipeline trains on by its last step only, here 'gaussiannb'",
+    ),
+    "samples": (
+        KNeighborsClassifier,
+        {"n_neighbors": [1, 2]},
+        N_SAMPLES,
+        "it has no partial_fit to learn new samples with",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_reason_of_fresh_fits_is_the_real_one(name):
+    """It names the parameter or the step that makes it impossible to train on."""
+    make, space, resource, reason = REASONS[name]
+    estimator = make()
+    candidate = {key: values[0] for key, values in space.items()}
+
+    why = Continuation(True, resource).why_fresh(clone(estimator).set_params(**candidate))
+
+    assert why.startswith(reason)
+
+
+def test_true_names_the_parameter_that_makes_it_impossible(classification):
+    """The warning says which one, with its value, and not that nothing is known."""
+    search = SuccessiveHalvingSearchCV(
+        BaggingClassifier(oob_score=True, random_state=0),
+        {"max_samples": uniform(0.2, 0.7)},
+        resource="n_estimators",
+        min_resources=20,
+        max_resources=60,
+        cv=2,
+        continue_training=True,
+        random_state=0,
+        refit=False,
+    )
+
+    with pytest.warns(
+        UserWarning, match="fitted fresh: with oob_score=True, it refuses"
+    ) as caught:
+        search.fit(*classification)
+
+    assert len([one for one in caught if "continue_training" in str(one.message)]) == 1
+    assert not any("nothing is known" in str(one.message) for one in caught)
 
 
 @pytest.mark.parametrize("mode", ["auto", False])

@@ -14,7 +14,7 @@ LAYERS = [
     {"_messages"},
     {"_plan", "_pickling", "_rooms", "_digest", "_journal"},
     {"_warnings", "_sklearn_compat", "_samplers", "_resources", "_states"},
-    {"_subset"},
+    {"_subset", "_feature_bundles"},
     {"_kinds"},
     {"_continuation"},
     {"_evaluation"},

@@ -186,10 +186,10 @@ def compare(n_candidates, seed, names):
 
 def show(title, tallies):
     """Print a table."""
-    print(f"{title:40}{'equal':>8}{'fresh':>8}{'refused':>9}{'different':>11}{'seconds':>9}")
+    print(f"{title:48}{'equal':>8}{'fresh':>8}{'refused':>9}{'different':>11}{'seconds':>9}")
     for name, tally in tallies.items():
         counts = f"{tally.equal:8}{tally.fresh:8}{tally.refused:9}{len(tally.differences):11}"
-        print(f"{name:40}{counts}{tally.seconds:9.0f}")
+        print(f"{name:48}{counts}{tally.seconds:9.0f}")
     print()
 
 

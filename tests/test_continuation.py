@@ -824,7 +824,10 @@ def test_no_container_and_no_table_makes_a_difference():
 
     assert done.returncode == 0, done.stderr
     of_rule, of_container = (
-        {line[:40].strip(): [int(n) for n in line[40:].split()] for line in table.splitlines()[1:]}
+        {
+            name: [int(count) for count in counts]
+            for name, *counts in (line.rsplit(maxsplit=5) for line in table.splitlines()[1:])
+        }
         for table in done.stdout.strip().split("\n\n")
     )
     assert of_rule.keys() >= {case.name for case in CASES}

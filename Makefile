@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
-.PHONY: demo test lint ruff codespell types mypy doctest docs examples oldest dist clean
+.PHONY: demo test lint ruff codespell types mypy typical-uses doctest docs examples oldest dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/examples/plot_digits.py
@@ -22,10 +22,15 @@ ruff: $(VENV)/.installed-dev
 codespell: $(VENV)/.installed-dev
 	$(BIN)/codespell
 
-types: mypy
+types: mypy typical-uses
 
 mypy: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# From outside the package: what users' own type checkers see of it.
+typical-uses: $(VENV)/.installed-dev
+	rm -rf build
+	$(BIN)/python .ci/check_types.py
 
 doctest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' README.md docs skhyperband
@@ -39,7 +44,7 @@ examples: $(VENV)/.installed
 # The oldest dependencies that setup.cfg allows, and none of the extras: one example needs pandas.
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
-		--deselect skhyperband/_replay.py::skhyperband._replay.read_journal
+		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal
 
 # Both archives, and a check of what is in them; the wheel must work on its own.
 dist: $(VENV)/.installed-dev

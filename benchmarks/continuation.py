@@ -1,10 +1,10 @@
-"""What training on saves, and what it costs, beside scikit-learn's halving.
+"""Measures what continued training saves and costs, against scikit-learn's halving.
 
 Parts, each with options for its size:
 
 speed    the same candidates, rungs, scores and splits in `HalvingRandomSearchCV` and in
          `SuccessiveHalvingSearchCV`, n_jobs 1 and 2; for the libraries that bin their
-         data again also a bare loop of the library's own way of training on;
+         data again also a bare loop of the library's own continued training;
 twice    twice the candidates with min_splits=1 against `HalvingRandomSearchCV`;
 two      the same as speed with factor 2, forests only;
 memory   the peak memory of this process while forests of 81 wait for their next rung;
@@ -148,7 +148,7 @@ def compare(args, theirs, ours, X, y, *, same=True):
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
-# --- the library's own way, in a bare loop -----------------------------------------
+# --- the library's own continued training, in a bare loop -----------------------------------------
 
 
 def train_on(fitted, by, n_before, n_resources, X, y):

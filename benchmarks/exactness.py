@@ -1,4 +1,4 @@
-"""Random candidates that train on under "auto", each held against fresh fits, bit by bit.
+"""Compares continued training of random candidates under "auto" with fresh fits, bit by bit.
 
 The rules are those of the conformance suite, tests/test_continuation.py, alone and after a random
 one of the trusted transformers. They take turns; each draws a candidate, a random table (columns
@@ -186,10 +186,10 @@ def compare(n_candidates, seed, names):
 
 def show(title, tallies):
     """Print a table."""
-    print(f"{title:48}{'equal':>8}{'fresh':>8}{'refused':>9}{'different':>11}{'seconds':>9}")
+    print(f"{title:50}{'equal':>8}{'fresh':>8}{'refused':>9}{'different':>11}{'seconds':>9}")
     for name, tally in tallies.items():
         counts = f"{tally.equal:8}{tally.fresh:8}{tally.refused:9}{len(tally.differences):11}"
-        print(f"{name:48}{counts}{tally.seconds:9.0f}")
+        print(f"{name:50}{counts}{tally.seconds:9.0f}")
     print()
 
 

@@ -1,14 +1,18 @@
 """Hyperband and successive halving for scikit-learn estimators."""
 
-from skhyperband._plan import Plan
-from skhyperband._replay import read_journal
+from skhyperband._journal import read_journal
+from skhyperband._records import LevelResult
 from skhyperband._results import RungTable
+from skhyperband._samplers import Sampler
+from skhyperband._schedule import Plan
 from skhyperband._search import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
 __all__ = [
     "HyperbandSearchCV",
+    "LevelResult",
     "Plan",
     "RungTable",
+    "Sampler",
     "SuccessiveHalvingSearchCV",
     "read_journal",
 ]

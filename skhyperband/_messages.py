@@ -1,16 +1,16 @@
-"""Decides how much is kept of texts that others wrote: messages, tracebacks and reprs."""
+"""Shortens texts that others wrote: messages, tracebacks and reprs."""
 
 from collections.abc import Callable
 from typing import Any
 
-# Characters; a traceback through a hundred functions is shorter.
+# In characters. A traceback through a hundred functions is shorter.
 LONGEST = 20_000
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Return the text, without its middle where it is too long.
+    """Return the text, without its middle if it is too long.
 
-    The end of a traceback says what was wrong, and its beginning says where.
+    The beginning of a traceback says where an error happened, and its end says which.
     """
     n_cut = len(text) - longest
     if n_cut <= 0:
@@ -20,12 +20,12 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 
 def str_of(value: Any) -> str:
-    """Return the text of any object, such as an exception, shortened; its own may fail."""
+    """Return the text of any object, such as an exception, shortened; `__str__` may raise."""
     return _described(str, value, "text")
 
 
 def repr_of(value: Any) -> str:
-    """Return the repr of any object, shortened; its own `__repr__` may fail."""
+    """Return the repr of any object, shortened; `__repr__` may raise."""
     return _described(repr, value, "repr")
 
 

@@ -1,6 +1,6 @@
-"""Decides which cloudpickle is used: the one that joblib pickles tasks with.
+"""Decides which cloudpickle is used: the one with which joblib pickles tasks.
 
-With another, a class from `__main__` would be two classes in a worker.
+With another one, a class that is defined in `__main__` would become two classes in a worker.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""Decides what a resource is: its bounds, and how a rung's amount of it is applied."""
+"""Resources: their bounds, and how a rung's amount becomes parameters or training rows."""
 
 import numbers
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
-from skhyperband._plan import automatic_min_resources
+from skhyperband._schedule import automatic_min_resources
 
 N_SAMPLES = "n_samples"
 
@@ -24,7 +24,8 @@ class Split:
     train, test : ndarray of int
         Row numbers, in the splitter's order.
     order : ndarray of int, or None
-        Positions in `train`: a rung takes a prefix. None: always the whole.
+        Positions in `train`, of which a rung takes a prefix. None means that every rung takes
+        the whole training part.
     at_least : int
         The shortest prefix that holds a sample of each class.
     """
@@ -36,17 +37,17 @@ class Split:
 
 
 class Resource(Protocol):
-    """What a search spends."""
+    """The resource of a search: what a rung gives its candidates more of."""
 
     @property
     def name(self) -> str:
-        """What it is called in `resource=`."""
+        """The name that the user gives as `resource`."""
 
     def parameters(self, candidate: dict[str, Any], n_resources: int) -> dict[str, Any]:
-        """Return what is set on the estimator."""
+        """Return the parameters to set on the estimator."""
 
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
-        """Return the rows that it is fitted on."""
+        """Return the rows that the estimator is fitted on."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class ParameterResource:
     name: str
 
     def parameters(self, candidate: dict[str, Any], n_resources: int) -> dict[str, Any]:
-        """Return the candidate with the amount."""
+        """Return the candidate's parameters and the amount of the resource."""
         return {**candidate, self.name: n_resources}
 
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
@@ -66,17 +67,17 @@ class ParameterResource:
 
 @dataclass(frozen=True)
 class SampleResource:
-    """The number of samples, counted in those of X: a split takes its share."""
+    """The number of samples of X. The training part of a split takes its share of them."""
 
     n_samples: int
     name: str = N_SAMPLES
 
     def parameters(self, candidate: dict[str, Any], n_resources: int) -> dict[str, Any]:
-        """Return the candidate as it is."""
+        """Return the candidate's parameters unchanged."""
         return candidate
 
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
-        """Return the first rows of the split's order, as the splitter ordered them."""
+        """Return the rows that come first in the split's order, sorted as the splitter sorts them."""
         if split.order is None or n_resources >= self.n_samples:
             return split.train
         share = n_resources * len(split.train) // self.n_samples
@@ -91,7 +92,7 @@ class SampleResource:
 def resolve_max_resources(
     max_resources: Any, estimator: Any, resource: str, n_samples: int | None
 ) -> int:
-    """Return R as a number."""
+    """Return the maximum resource as a number."""
     if max_resources != "auto":
         if resource == N_SAMPLES and n_samples is not None and max_resources > n_samples:
             raise ValueError(
@@ -121,10 +122,10 @@ def resolve_min_resources(
     factor: Fraction,
     samples_needed: int,
 ) -> Fraction:
-    """Return the bound below which no rung goes.
+    """Return the smallest resource that a rung may have.
 
-    `samples_needed` is what scikit-learn starts with: 1 where the resource is a
-    parameter.
+    `samples_needed` is the number that scikit-learn's halving searches start with, or 1 if the
+    resource is a parameter.
     """
     if min_resources in ("auto", "exhaust"):
         bound = max(automatic_min_resources(max_resources, factor), Fraction(samples_needed))
@@ -140,7 +141,7 @@ def resolve_min_resources(
 
 
 def samples_needed(estimator: Any, n_splits: int, n_classes: int | None) -> int:
-    """Return twice the splits, for a classifier times the classes."""
+    """Return the number of samples that scikit-learn's halving searches start with."""
     if not is_classifier(estimator):
         return 2 * n_splits
     if n_classes is None:
@@ -152,7 +153,7 @@ def samples_needed(estimator: Any, n_splits: int, n_classes: int | None) -> int:
 
 
 def count_classes(y: Any) -> int:
-    """Return the number of classes, of several outputs the largest."""
+    """Return the number of classes, or the largest such number of several outputs."""
     if type_of_target(y) == "multilabel-indicator":
         return 2
     y = np.asarray(y)
@@ -175,19 +176,19 @@ def order_samples(
     groups: Any,
     seed: int,
 ) -> list[Split]:
-    """Return the splits, each with the one order in which its samples are taken.
+    """Return the splits, each with the order in which rungs take its samples.
 
-    Where each training part lies before its test part, whatever made the splits, the
-    most recent samples come first.
+    If each training part lies before its test part, whatever made the splits, the most recent
+    samples come first.
 
     Parameters
     ----------
     splits : sequence of (train, test)
         Row numbers.
     classes, groups : array-like of shape (n_samples,), or None
-        Labels to stratify by, and groups to take in turn; groups go before labels.
+        Labels to stratify by, and groups to take in turn. If both are given, groups are used.
     seed : int
-        Of the permutations.
+        Seed of the permutations.
     """
     in_time_order = are_in_time_order(splits)
     ordered = []
@@ -197,29 +198,38 @@ def order_samples(
         labels = None if classes is None else np.asarray(classes)[train]
         if in_time_order:
             order = np.argsort(train, kind="stable")[::-1]
-        elif groups is not None:
-            order = _in_turn(np.asarray(groups)[train], rng)
-        elif labels is not None:
-            order = _stratified(labels, rng)
         else:
-            order = rng.permutation(len(train))
-        at_least = 1
-        if labels is not None:
+            of_train = None if groups is None else np.asarray(groups)[train]
+            order = _shuffled(len(train), of_train, labels, rng)
+        if labels is None:
+            ordered.append(Split(train, test, order))
+        else:
             order, at_least = _each_class_first(order, labels)
-        ordered.append(Split(train, test, order, at_least))
+            ordered.append(Split(train, test, order, at_least))
     return ordered
 
 
+def _shuffled(
+    n: int, groups: np.ndarray | None, labels: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a permutation of n positions: groups in turn, else stratified by labels, else plain."""
+    if groups is not None:
+        return _in_turn(groups, rng)
+    if labels is not None:
+        return _stratified(labels, rng)
+    return rng.permutation(n)
+
+
 def _stratified(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Permute so that every prefix has the classes nearly in the proportions of the whole."""
+    """Return a permutation in whose prefixes the classes have nearly their overall shares."""
     shuffled = rng.permutation(len(labels))
     _, codes, counts = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
-    # The i-th of a class with c members stands at (i + 1/2) / c of the way.
+    # The i-th of the c samples of a class is placed at the fraction (i + 1/2) / c of the whole.
     return shuffled[np.argsort((_occurrence(codes) + 0.5) / counts[codes], kind="stable")]
 
 
 def _in_turn(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Permute so that the groups, in a random order, give one sample each in turn."""
+    """Return a permutation that takes one sample of each group in turn, in a random order."""
     shuffled = rng.permutation(len(groups))
     names, codes = np.unique(groups[shuffled], return_inverse=True)
     turn = rng.permutation(len(names))
@@ -227,7 +237,7 @@ def _in_turn(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _occurrence(codes: np.ndarray) -> np.ndarray:
-    """Return, for each element, how many equal ones stand before it."""
+    """Return, for each element, the number of equal elements before it."""
     by_code = np.argsort(codes, kind="stable")
     sorted_codes = codes[by_code]
     starts = np.searchsorted(sorted_codes, sorted_codes, side="left")
@@ -237,7 +247,7 @@ def _occurrence(codes: np.ndarray) -> np.ndarray:
 
 
 def _each_class_first(order: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Move the first sample of each class to the front; return how many those are."""
+    """Return the order with one sample of each class at the front, and how many those are."""
     _, first = np.unique(labels[order], return_index=True)
     first = np.sort(first)
     rest = np.delete(order, first)
@@ -247,7 +257,7 @@ def _each_class_first(order: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray
 def order_splits(splits: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Sequence[int]:
     """Return the order in which a growing cross-validation takes its splits.
 
-    In time order the one with the most recent samples is first.
+    If the splits are in time order, the one with the most recent samples comes first.
     """
     if are_in_time_order(splits):
         latest = [(test.max(), train.max(), number) for number, (train, test) in enumerate(splits)]

@@ -1,18 +1,20 @@
-"""Decides what a search reports: cv_results_, the ranks, the incumbent, rungs_."""
+"""Computes the results of a search from its history: `cv_results_`, ranks and `rungs_`."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from skhyperband._evaluation import Outcome, Scores
-from skhyperband._loop import Measured, Row
-from skhyperband._plan import Cell, Rung, format_table, to_frame
+from skhyperband._history import SearchHistory
+from skhyperband._records import EvaluationKey, Outcome, RungEntry, Scores
 from skhyperband._resources import Resource
+from skhyperband._schedule import Bracket, BracketKey, Plan, Rung
 from skhyperband._sklearn_compat import masked_parameters
+from skhyperband._tables import Cell, format_table, to_frame
 
 Results = dict[str, Any]
 
@@ -21,14 +23,14 @@ Results = dict[str, Any]
 
 
 def score_of(scores: Scores, metric: str, error_score: float) -> float:
-    """Return one metric of an outcome's scores, `error_score` where it failed."""
+    """Return the value of a metric, or `error_score` if fitting or scoring failed."""
     if isinstance(scores, dict):
         scores = scores.get(metric)
     return error_score if scores is None else scores
 
 
 def metric_names(outcomes: Iterable[Outcome]) -> list[str] | None:
-    """Return the metrics that a scorer gave as a dict; None where it gave a number."""
+    """Return the names of the metrics, or None if the scorer returned single numbers."""
     for outcome in outcomes:
         if isinstance(outcome.test_scores, dict):
             return list(outcome.test_scores)
@@ -40,22 +42,35 @@ def metric_names(outcomes: Iterable[Outcome]) -> list[str] | None:
 
 @dataclass(frozen=True)
 class RungResult:
-    """What a rung came to: a row of `rungs_`.
+    """Results of one rung: a row of a `RungTable`.
 
     Attributes
     ----------
-    repeat, bracket, iter, n_candidates, n_resources, n_splits : int
-        As in the plan.
+    repeat : int
+        Number of the Hyperband round, from 0.
+    bracket : int
+        Number of halvings between the first rung of the bracket and the maximum
+        resource.
+    iter : int
+        Position of the rung in its bracket, from 0.
+    n_candidates : int
+        Number of candidates that were evaluated.
+    n_resources : int
+        Amount of the resource with which each candidate was evaluated.
+    n_splits : int
+        Number of cross-validation splits on which each candidate was evaluated.
     n_failures : int
-        Fits and scores that failed.
+        Number of evaluations in which fitting or scoring failed.
     seconds : float
-        Fitting and scoring, added up over the workers, of what this rung measured.
+        Time for fitting and scoring, summed over all workers. Evaluations that another
+        rung had measured already take no time.
     best_score : float
-        The best mean score, NaN if all failed.
+        Best mean score on this rung, NaN if all candidates failed.
     rank_correlation : float
-        Spearman's, between the scores here and one rung below, over the candidates
-        that have both; NaN for fewer than 5. Near 1, the low rung told what the
-        high one says; near 0, it told nothing.
+        Spearman's rank correlation between the mean scores on this rung and those of
+        the same candidates on the rung below. If it is near 1, the lower rung ranked
+        the candidates as this one does. If it is near 0, the scores of the lower rung
+        were not informative. NaN if fewer than five candidates have both scores.
     """
 
     repeat: int
@@ -72,33 +87,61 @@ class RungResult:
 
 @dataclass(frozen=True, repr=False)
 class RungTable:
-    """What each rung came to; it prints as a table.
+    """Results of all rungs of a search.
+
+    A fitted search has it as its attribute `rungs_`. It prints as a table with a row for
+    each rung.
 
     Attributes
     ----------
     rungs : tuple of RungResult
-        In the order of the plan.
+        The results of each rung, in the order of the plan. Their attributes are the
+        columns of the table: those of the plan, the number of failures, the time for
+        fitting and scoring in seconds, the best mean score, and the rank correlation
+        with the scores of the same candidates on the rung below.
+
+    See Also
+    --------
+    Plan : Schedule of a search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skhyperband import SuccessiveHalvingSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = SuccessiveHalvingSearchCV(
+    ...     DecisionTreeClassifier(random_state=0),
+    ...     {"max_depth": range(1, 10)},
+    ...     n_candidates=9, min_resources=15, random_state=0,
+    ... )
+    >>> table = search.fit(X, y).rungs_
+    >>> [(rung.n_candidates, rung.n_resources, rung.n_failures) for rung in table.rungs]
+    [(9, 16, 0), (3, 50, 0), (1, 150, 0)]
+    >>> table.rungs[-1].best_score > 0.9
+    True
     """
 
     rungs: tuple[RungResult, ...]
 
     def to_frame(self) -> Any:
-        """Return the rungs as a `pandas.DataFrame`, a row each.
+        """Return a data frame with a row for each rung.
 
         Returns
         -------
         frame : pandas.DataFrame
-            A column for each attribute of a rung.
+            Data frame with a column for each attribute of a rung.
 
         Raises
         ------
         ImportError
-            Where pandas is not installed.
+            If pandas is not installed.
         """
         return to_frame(*self._table())
 
     def _table(self) -> tuple[list[str], list[Sequence[Cell]]]:
-        return [f.name for f in fields(RungResult)], [astuple(rung) for rung in self.rungs]
+        columns = [field.name for field in fields(RungResult)]
+        return columns, [astuple(rung) for rung in self.rungs]
 
     def __str__(self) -> str:
         return format_table(*self._table())
@@ -106,62 +149,62 @@ class RungTable:
     __repr__ = __str__
 
 
-class Report:
-    """Turns what was measured into `cv_results_` and `rungs_`.
+def executed_plan(plan: Plan, history: SearchHistory, *, space_exhausted: bool) -> Plan:
+    """Return the plan with only the rungs and numbers of candidates that were evaluated."""
+    rungs: dict[BracketKey, list[Rung]] = defaultdict(list)
+    for rung, n_candidates in Counter(entry.rung for entry in history.entries).items():
+        rungs[rung.bracket_key].append(replace(rung, n_candidates=n_candidates))
+    widest_first = sorted(rungs, key=lambda key: (key.repeat, -key.s))
+    brackets = [
+        Bracket(repeat=key.repeat, s=key.s, rungs=tuple(rungs[key])) for key in widest_first
+    ]
+    return replace(plan, brackets=tuple(brackets), space_exhausted=space_exhausted)
+
+
+class ResultTables:
+    """Computes `cv_results_` and `rungs_` from the history of a search.
 
     Parameters
     ----------
-    measured : Measured
+    history : SearchHistory
     resource : Resource
-    split_order : sequence of int
-        All splits; a rung of k used the first k.
     error_score : float
-        Stands for a score that failed.
+        Value of the score if fitting or scoring failed.
     """
 
-    def __init__(
-        self,
-        measured: Measured,
-        resource: Resource,
-        split_order: Sequence[int],
-        error_score: float,
-    ):
-        def place(row: Row) -> tuple[int, int, int, int]:
-            rung = row.rung
-            return rung.repeat, -rung.bracket, rung.iter, row.candidate
-
-        self._rows = sorted(measured.rows, key=place)
-        self._measured = measured
+    def __init__(self, history: SearchHistory, resource: Resource, error_score: float):
+        self._entries = sorted(history.entries, key=_row_order)
+        self._history = history
         self._resource = resource
-        self._split_order = split_order
         self._error_score = error_score
-        self._outcomes = [self._outcomes_of(row) for row in self._rows]
+        self._outcomes = [self._outcomes_of(entry) for entry in self._entries]
 
-    def _outcomes_of(self, row: Row) -> dict[int, Outcome]:
-        splits = self._used_splits(row.rung.n_splits)
-        return {split: self._measured.outcomes[self._measured.key(row, split)] for split in splits}
+    def _outcomes_of(self, entry: RungEntry) -> dict[int, Outcome]:
+        return {key.split: self._history.outcomes[key] for key in self._history.keys(entry)}
 
     def _used_splits(self, n_splits: int) -> list[int]:
-        return sorted(self._split_order[:n_splits])
+        return sorted(self._history.split_order[:n_splits])
 
     # -- cv_results_
 
     def cv_results(self, metrics: Sequence[str], *, return_train_score: bool) -> Results:
-        """Return the table in scikit-learn's form, with the columns of the schedule."""
-        rungs = [row.rung for row in self._rows]
+        """Return `cv_results_`: the columns of scikit-learn's searches and those of the plan."""
+        rungs = [entry.rung for entry in self._entries]
         results: Results = {
             name: np.array([getattr(rung, name) for rung in rungs])
             for name in ("repeat", "bracket", "iter", "n_resources", "n_splits")
         }
-        results["candidate_id"] = np.array([row.candidate for row in self._rows])
-        results["n_resources_trained"] = self._n_trained()
-        self._add_summary(results, "fit_time", self._by_split(lambda o: o.fit_time))
-        self._add_summary(results, "score_time", self._by_split(lambda o: o.score_time))
+        results["candidate_id"] = np.array([entry.candidate for entry in self._entries])
+        results["n_resources_trained"] = self._mean_n_trained()
+        fit_times = self._by_split(lambda outcome: outcome.fit_time)
+        self._add_mean_and_std(results, "fit_time", fit_times)
+        score_times = self._by_split(lambda outcome: outcome.score_time)
+        self._add_mean_and_std(results, "score_time", score_times)
         params = [
             self._resource.parameters(
-                self._measured.candidates[row.candidate], row.rung.n_resources
+                self._history.candidates[entry.candidate], entry.rung.n_resources
             )
-            for row in self._rows
+            for entry in self._entries
         ]
         results.update(masked_parameters(params))
         results["params"] = params
@@ -174,118 +217,137 @@ class Report:
                 self._add_scores(results, "train", metric)
         return results
 
-    def _n_trained(self) -> np.ndarray:
-        """Return the mean over each row's splits; what another row measured took nothing."""
-        measured_by: dict[tuple[int, int, int], Row] = {}
-        for row in self._measured.rows:
-            for split in self._used_splits(row.rung.n_splits):
-                measured_by.setdefault(self._measured.key(row, split), row)
+    def _mean_n_trained(self) -> np.ndarray:
+        """Return the mean resource that each row trained, 0 for splits that a row reused."""
+        first_entries: dict[EvaluationKey, RungEntry] = {}
+        for entry in self._history.entries:
+            for key in self._history.keys(entry):
+                first_entries.setdefault(key, entry)
         means = []
-        for row, outcomes in zip(self._rows, self._outcomes, strict=True):
-            own = (
+        for entry, outcomes in zip(self._entries, self._outcomes, strict=True):
+            n_trained = sum(
                 outcome.n_trained
                 for split, outcome in outcomes.items()
-                if measured_by[self._measured.key(row, split)] is row
+                if first_entries[self._history.key(entry, split)] is entry
             )
-            means.append(sum(own) / len(outcomes))
+            means.append(n_trained / len(outcomes))
         return np.array(means)
 
     def _add_scores(self, results: Results, part: str, metric: str) -> None:
-        scores = self._by_split(
-            lambda o: score_of(getattr(o, f"{part}_scores"), metric, self._error_score)
-        )
+        """Add the columns of a metric; `part` is "test" or "train"."""
+
+        def score(outcome: Outcome) -> float:
+            scores = outcome.test_scores if part == "test" else outcome.train_scores
+            return score_of(scores, metric, self._error_score)
+
+        scores = self._by_split(score)
         for split, column in enumerate(scores.T):
             results[f"split{split}_{part}_{metric}"] = column
-        self._add_summary(results, f"{part}_{metric}", scores)
+        self._add_mean_and_std(results, f"{part}_{metric}", scores)
 
     def _by_split(self, value: Callable[[Outcome], float]) -> np.ndarray:
-        """Return a value of each row and split, NaN where the split was not used."""
-        matrix = np.full((len(self._rows), len(self._split_order)), np.nan)
-        for line, outcomes in zip(matrix, self._outcomes, strict=True):
+        """Return the values as an array of rows and splits, NaN if a split was not used."""
+        values = np.full((len(self._entries), len(self._history.split_order)), np.nan)
+        for row, outcomes in zip(values, self._outcomes, strict=True):
             for split, outcome in outcomes.items():
-                line[split] = value(outcome)
-        return matrix
+                row[split] = value(outcome)
+        return values
 
-    def _add_summary(self, results: Results, name: str, values: np.ndarray) -> None:
-        """Add mean and deviation over the splits that each row used."""
+    def _add_mean_and_std(self, results: Results, name: str, values: np.ndarray) -> None:
+        """Add the mean and the standard deviation over the splits that each row used."""
         mean, std = np.empty(len(values)), np.empty(len(values))
         for n_splits in np.unique(results["n_splits"]):
             rows = np.flatnonzero(results["n_splits"] == n_splits)
             used = np.ascontiguousarray(values[rows][:, self._used_splits(n_splits)])
-            with np.errstate(invalid="ignore"):  # Infinite scores have no deviation.
+            with np.errstate(invalid="ignore"):  # The deviation of infinite scores is NaN.
                 mean[rows], std[rows] = used.mean(axis=1), used.std(axis=1)
         results[f"mean_{name}"], results[f"std_{name}"] = mean, std
 
     # -- rungs_
 
     def rungs(self, mean_scores: np.ndarray) -> RungTable:
-        """Return a line for each rung; the scores are those of the rows."""
-        scored = list(zip(self._rows, self._outcomes, mean_scores.tolist(), strict=True))
-        known = {_level(row.rung, row.candidate): score for row, _, score in scored}
-        lines: list[RungResult] = []
-        below: Rung | None = None
-        for rung, group in groupby(scored, key=lambda item: item[0].rung):
+        """Return the results of the rungs; `mean_scores` has a score for each row."""
+        rows = list(zip(self._entries, self._outcomes, mean_scores.tolist(), strict=True))
+        scores = {_level_key(entry.rung, entry.candidate): score for entry, _, score in rows}
+        results: list[RungResult] = []
+        previous: Rung | None = None
+        for rung, group in groupby(rows, key=lambda row: row[0].rung):
             members = list(group)
             outcomes = [outcome for _, by_split, _ in members for outcome in by_split.values()]
             pairs = []
-            if below is not None and rung.iter > 0:
+            if previous is not None and rung.iter > 0:
                 pairs = [
-                    (score, known.get(_level(below, row.candidate), np.nan))
-                    for row, _, score in members
+                    (score, scores.get(_level_key(previous, entry.candidate), np.nan))
+                    for entry, _, score in members
                 ]
-            lines.append(
+            results.append(
                 RungResult(
-                    *(rung.repeat, rung.bracket, rung.iter),
-                    *(len(members), rung.n_resources, rung.n_splits),
+                    repeat=rung.repeat,
+                    bracket=rung.bracket,
+                    iter=rung.iter,
+                    n_candidates=len(members),
+                    n_resources=rung.n_resources,
+                    n_splits=rung.n_splits,
                     n_failures=sum(outcome.failure is not None for outcome in outcomes),
-                    seconds=self._measured.seconds.get(rung.key, 0.0),
+                    seconds=self._history.seconds.get(rung.key, 0.0),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
                     rank_correlation=_rank_correlation(pairs),
                 )
             )
-            below = rung
-        return RungTable(tuple(lines))
+            previous = rung
+        return RungTable(tuple(results))
 
 
-def _level(rung: Rung, candidate: int) -> tuple[int, int, int, int]:
+def _row_order(entry: RungEntry) -> tuple[int, int, int, int]:
+    """Return the sort key of the rows of `cv_results_`."""
+    rung = entry.rung
+    return rung.repeat, -rung.bracket, rung.iter, entry.candidate
+
+
+def _level_key(rung: Rung, candidate: int) -> tuple[int, int, int, int]:
+    """Return the key of a candidate's score at the level of a rung, in whichever bracket."""
     return rung.repeat, rung.n_resources, rung.n_splits, candidate
 
 
 def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Spearman's correlation of the finite pairs."""
+    """Return Spearman's rank correlation of the finite pairs, NaN if it is undefined."""
     finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
     if len(finite) < 5 or (np.ptp(finite, axis=0) == 0).any():
         return np.nan
     return float(scipy.stats.spearmanr(finite[:, 0], finite[:, 1])[0])
 
 
-# --- who is best -------------------------------------------------------------------
+# --- the best candidate ------------------------------------------------------------
 
 
 def rank(n_resources: np.ndarray, n_splits: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Rank from 1: the level first, the score second, NaN last whatever its level."""
+    """Return ranks from 1, by level and then by score; NaN ranks last at any level.
+
+    Rows with equal keys have the same rank.
+    """
     failed = np.isnan(scores)
-    filled = np.where(failed, 0.0, scores)
-    # NaN are all equal; np.lexsort sorts by its last key first.
-    keys = [np.where(failed, 0, key) for key in (-filled, -n_splits, -n_resources)]
-    order = np.lexsort([*keys, failed])
-    sorted_keys = np.array([key[order] for key in (*keys, failed)])
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
+    # Rows with a NaN score have equal keys, so that they all have the last rank.
+    keys = [np.where(failed, 0, key) for key in (-scores, -n_splits, -n_resources)]
+    keys.append(failed)
+    order = np.lexsort(keys)  # By the last key first.
+    sorted_keys = np.array([key[order] for key in keys])
+    differs_from_previous = np.ones(len(order), dtype=bool)
+    differs_from_previous[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
+    first_of_rank = np.flatnonzero(differs_from_previous)
     ranks = np.empty(len(order), dtype=np.int32)
-    ranks[order] = np.flatnonzero(starts)[np.cumsum(starts) - 1] + 1
+    ranks[order] = first_of_rank[np.cumsum(differs_from_previous) - 1] + 1
     return ranks
 
 
 def rows_of_highest_level(results: Results) -> np.ndarray:
-    """Return the positions of the rows at the highest level that was reached."""
+    """Return the positions of the rows that belong to the highest level that was reached."""
     levels = np.stack([results["n_resources"], results["n_splits"]], axis=1)
     highest = max(map(tuple, levels.tolist()))
     return np.flatnonzero((levels == highest).all(axis=1))
 
 
 def take_rows_of(results: Results, rows: np.ndarray) -> Results:
-    """Return the table with these rows only."""
+    """Return a table that has only the given rows."""
     return {
         name: [column[i] for i in rows] if isinstance(column, list) else column[rows]
         for name, column in results.items()

@@ -1,4 +1,4 @@
-"""Decides which metric counts: for promotion, for the refit, and for who is best."""
+"""Decides which metric promotes candidates, and which candidate is the best."""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from skhyperband._evaluation import Failure, Outcome
+from skhyperband._records import FailedStep, Failure, Outcome
 from skhyperband._results import Results, rows_of_highest_level, score_of, take_rows_of
 
 
 @dataclass(frozen=True)
 class MetricRule:
-    """What the user said about metrics.
+    """The user's choice of metrics, and what follows from it.
 
     Attributes
     ----------
@@ -28,16 +28,16 @@ class MetricRule:
 
     @property
     def error_value(self) -> float:
-        """The number that stands for a score that failed."""
+        """The score of an evaluation that failed."""
         return np.nan if isinstance(self.error_score, str) else float(self.error_score)
 
     def promoting(self, names: Sequence[str] | None) -> str:
-        """Return the metric that promotes; `names` is None where there is only one.
+        """Return the metric that promotes; `names` is None if there is only one, without a name.
 
         Raises
         ------
         ValueError
-            Where a name is unknown, or nothing says which of several it is.
+            If a name is unknown, or nothing says which of several metrics promotes.
         """
         known = ["score"] if names is None else list(names)
         refit_name = self.refit if names is not None and isinstance(self.refit, str) else None
@@ -64,7 +64,7 @@ class MetricRule:
         return self.rank_by or refit_name or known[0]
 
     def judge(self, outcome: Outcome) -> float:
-        """Return the score that promotes; raise what must not be passed over."""
+        """Return the score that promotes; raise for a failure that must end the search."""
         if outcome.failure is not None:
             self._raise_fatal(outcome.failure)
         scores = outcome.test_scores
@@ -74,22 +74,22 @@ class MetricRule:
         return score_of(scores, self.promoting(names), self.error_value)
 
     def _raise_fatal(self, failure: Failure) -> None:
-        if failure.step == "scoring":
+        if failure.step == FailedStep.SCORING:
             raise ValueError(f"scoring={self.scoring!r}: {failure.text}")
         if self.error_score == "raise":
             raise failure.exception or RuntimeError(failure.text)
 
     def best_row(self, results: Results, metric: str) -> int:
-        """Return the row that a callable `refit` chooses, else that of rank 1.
+        """Return the row of the best candidate: a callable `refit` chooses it, else the rank.
 
-        `metric` is what ranks: the one that `refit` names, else the one that promotes.
+        `metric` is the metric that ranks: the one that `refit` names, else the one that promotes.
         """
         if not callable(self.refit):
             return int(results[f"rank_test_{metric}"].argmin())
         rows = rows_of_highest_level(results)
-        return int(rows[self._chosen(take_rows_of(results, rows))])
+        return int(rows[self._row_chosen_by_refit(take_rows_of(results, rows))])
 
-    def _chosen(self, results: Results) -> int:
+    def _row_chosen_by_refit(self, results: Results) -> int:
         assert callable(self.refit)
         n_rows = len(results["params"])  # The callable may change what it is given.
         index = self.refit(results)

@@ -1,155 +1,273 @@
-"""Decides how a search is used: the two estimators, and their brackets."""
+"""The two searches: their parameters, and the brackets that each of them runs."""
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from skhyperband._base import HalvingSearch
-from skhyperband._parameters import explaining_other_names
-from skhyperband._plan import Bracket, Plan, hyperband, largest_power, successive_halving
+from skhyperband._base import BaseHalvingSearchCV
+from skhyperband._brackets import BracketRules, Promotion
+from skhyperband._param_validation import explaining_other_names
 from skhyperband._resources import N_SAMPLES
+from skhyperband._samplers import Sampler
+from skhyperband._schedule import Bracket, Plan, hyperband, largest_power, successive_halving
+from skhyperband._typing import (
+    ContinueTraining,
+    CrossValidation,
+    ErrorScore,
+    InitialCandidates,
+    JournalPath,
+    MaxTime,
+    MinResources,
+    ParamDistributions,
+    RandomState,
+    Refit,
+    Scoring,
+)
 
 
-class SuccessiveHalvingSearchCV(HalvingSearch):
-    """Search by successive halving: many candidates with little, the best with all.
+class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
+    """Search over hyperparameters by successive halving.
 
-    All candidates are evaluated with a small amount of a resource (training
-    samples, trees, iterations); the best 1 / `factor` of them go on with `factor`
-    times as much, until the last rung has exactly `max_resources` [1]_.
+    All candidates are first evaluated with a small amount of a resource, such as
+    training samples, trees or iterations. The best 1 / `factor` of them are promoted:
+    they are evaluated again with `factor` times as much. This is repeated until the
+    last rung, where the remaining candidates are evaluated with `max_resources` [1]_.
+    Candidates that turn out to be bad therefore cost little.
+
+    The search is used like scikit-learn's `RandomizedSearchCV`. The method `plan`
+    returns the schedule and its cost before anything is fitted.
 
     Parameters
     ----------
-    estimator : estimator
-        What is tuned. It needs a `score` method, or `scoring`.
+    estimator : estimator object
+        Estimator whose hyperparameters are tuned. It is cloned for every fit. It must
+        have a `score` method unless `scoring` is given.
     param_distributions : dict or list of dict
-        Names of parameters to lists of values or to distributions with an `rvs`
-        method, as in `RandomizedSearchCV`; lists only with ``n_candidates="all"``.
+        Dictionary with the names of parameters as keys, and lists of values or
+        distributions as values. A distribution has an ``rvs`` method, as those of
+        ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
+        dictionaries is given, each candidate is drawn from one of them. If
+        ``n_candidates="all"``, only lists are allowed.
     n_candidates : int, "exhaust" or "all", default="exhaust"
-        How many candidates enter. ``"exhaust"``: as many as end with one candidate
-        at `max_resources`. ``"all"``: the full grid.
+        Number of candidates that are evaluated on the first rung.
+
+        - An int is this number. Give one to search more or fewer candidates than
+          ``"exhaust"`` chooses.
+        - ``"exhaust"`` is the number that is reduced to one candidate by as many
+          halvings as the bounds of the resource allow.
+        - ``"all"`` evaluates every point of the grid that `param_distributions` spans.
     factor : float, default=3
-        By what the candidates are divided and the resource is multiplied from rung
-        to rung; 1.01 or more, and taken as the decimal number that it prints as.
+        Number by which the candidates are divided, and the amount of the resource is
+        multiplied, from one rung to the next. It is any number above 1 and is taken as
+        the decimal number that it prints as, so that ``1.1`` is exactly 11 / 10. A
+        smaller factor discards the candidates more gradually, over more rungs.
     resource : str, default="n_samples"
-        ``"n_samples"``, or a parameter of the estimator that takes positive
-        integers, such as ``"n_estimators"`` or ``"clf__max_iter"``.
+        Resource that increases from rung to rung: ``"n_samples"`` for the number of
+        samples, or the name of a parameter of `estimator` that takes positive integers,
+        such as ``"n_estimators"`` or ``"clf__max_iter"``. Choose a parameter if it
+        determines how long a fit takes. A parameter that is the resource must not be in
+        `param_distributions`.
     max_resources : int or "auto", default="auto"
-        The resource of the last rung. ``"auto"``: all samples, or the value that the
-        estimator has for the parameter.
+        Amount of the resource on the last rung. ``"auto"`` is the number of samples in
+        `X` if the resource is ``"n_samples"``, and otherwise the value that the
+        parameter has in `estimator`. Give an int if that value is None, or to train the
+        final candidates longer.
     min_resources : int, "auto", "smallest" or "exhaust", default="auto"
-        No rung has less. ``"auto"`` leaves room for four halvings, and for samples
-        is at least twice the splits, for a classifier times the classes;
-        ``"smallest"`` is that product, 1 for a parameter; ``"exhaust"`` means
-        ``"auto"``.
+        Lower bound of the amount of the resource on all rungs. The amounts themselves
+        follow from `max_resources` and `factor`, so that the lowest rung usually has
+        somewhat more than this bound.
+
+        - An int is the bound itself. Give one if you know that smaller amounts do not
+          tell good candidates from bad ones.
+        - ``"auto"`` is ``max_resources / factor**4``, which leaves room for four halvings.
+          If the resource is ``"n_samples"``, it is at least ``"smallest"``.
+        - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
+          of splits, multiplied by the number of classes if `estimator` is a classifier.
+        - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
+          halving searches have it.
     min_splits : int or None, default=None
-        None: every rung uses every split. A number: low rungs use so many splits,
-        and the cross-validation grows last.
+        Number of cross-validation splits on the lowest rungs. If None, every rung uses
+        all splits. If an int, the resource grows first and the number of splits last:
+        a rung uses more than `min_splits` splits only if its resource is
+        `max_resources`. A value of 1 makes low rungs much cheaper and their scores
+        noisier. Use 2 or 3 if the test sets are small.
     aggressive_elimination : bool, default=False
-        Whether the lowest rung is repeated where the resources do not allow as many
-        halvings as the candidates; the repeated rungs train nothing.
-    sampler : "random" or object, default="random"
-        What draws the candidates: as `ParameterSampler` does, or an object with
-        ``ask(n)``, which returns up to n dicts of parameters named in
-        `param_distributions`, and ``tell(candidates, scores, n_resources)``. A copy
-        of it is used.
+        Whether to repeat the first rung if the resource allows fewer halvings than the
+        number of candidates requires. Each repetition discards candidates by the scores
+        that they have already, and trains nothing. If False, more candidates reach the
+        last rung.
+    sampler : "random" or Sampler, default="random"
+        Strategy that draws the candidates. ``"random"`` draws them as scikit-learn's
+        `ParameterSampler` does, without replacement if all values are given as lists.
+        To use a strategy of your own, pass an object with the methods of `Sampler`:
+        ``ask(n, *, repeat, bracket)`` returns candidates, and ``tell(level)`` receives
+        the scores of a completed level. `fit` uses a deep copy of it.
     initial_candidates : list of dict, default=None
-        Evaluated first, counted in `n_candidates`; ``{}`` is the estimator as given.
+        Candidates that are evaluated before any others, for example a configuration
+        that is known to work well. They count towards `n_candidates`, and
+        the sampler draws the rest. An empty dictionary stands for `estimator` as it is
+        given.
     continue_training : "auto", bool or callable, default="auto"
-        Whether a candidate that goes on trains on from its last rung. ``"auto"``:
-        where the result is that of a fresh fit, bit by bit; True: also where it is
-        only of the same kind; False: never. A callable does it the user's way:
-        ``continue_training(fitted, n_resources, X, y, **fit_params)`` is given the
-        estimator of the last rung, the total it is to have and the rung's training
-        rows (no `y` where there is none), and returns the fitted estimator.
+        Whether the estimators of promoted candidates continue their training from the
+        previous rung instead of being fitted from scratch.
+
+        - ``"auto"`` continues the training if the result is known to be identical to
+          that of a fit from scratch, bit by bit.
+        - ``True`` also continues it if the result is only similar, for example with
+          `partial_fit`, or with boosting on random subsets of the samples. Use it for
+          estimators that are expensive to fit, such as neural networks.
+        - ``False`` always fits from scratch.
+        - A callable continues the training of estimators for which this package cannot
+          do it. ``continue_training(fitted, n_resources, X, y, **fit_params)`` receives
+          the estimator from the previous rung, the total amount of the resource that it
+          should have, and the training data of the new rung. It returns the fitted
+          estimator. `y` is not passed if there is none.
     scoring : str, callable, list, tuple or dict, default=None
-        As in `GridSearchCV`.
+        Metric or metrics by which the candidates are evaluated on the test set of each
+        split, in any form that scikit-learn's `GridSearchCV` accepts. If None, the
+        `score` method of `estimator` is used. If there are several metrics, `rank_by`
+        or `refit` must name the one that decides which candidates are promoted.
     rank_by : str, default=None
-        With several metrics, the one that promotes; None: the one that `refit`
-        names.
+        Name of the metric that decides which candidates are promoted, if there are
+        several metrics. If None, it is the metric that `refit` names. Set it if `refit`
+        is not the name of a metric, or names another one.
     refit : bool, str or callable, default=True
-        Whether the best is fitted again on all rows; of several metrics the name of
-        the one that says which is best; or a callable that is given the rows of
-        `cv_results_` at the highest level and returns the index of one.
-    cv : int, splitter or iterable, default=5
-        As in `GridSearchCV`; it is read once, so that it may shuffle.
+        Whether to fit an estimator with the best parameters on the whole dataset. It is
+        then available as `best_estimator_`, and the search has its methods, such as
+        `predict`.
+
+        With several metrics, a str is the name of the metric by which the best
+        candidate is chosen. A callable chooses it in any other way: it receives the
+        rows of `cv_results_` at the highest level that was reached (see Notes), and
+        returns the index of one of them.
+    cv : int, cross-validation splitter or iterable, default=5
+        Number of folds, a splitter of scikit-learn, or an iterable of pairs of training
+        and test indices. For an int, the folds are stratified if `estimator` is a
+        classifier, and the samples are not shuffled. None is the same as 5. The splits
+        are generated once for each call of `fit`, so that all candidates are evaluated
+        on the same splits even if the splitter shuffles.
     n_jobs : int, default=None
-        How many evaluations run at a time, as everywhere in scikit-learn.
+        Number of evaluations that run at the same time. An evaluation is the fit of one
+        candidate on one split, with its scores. None means 1 unless in a
+        ``joblib.parallel_config`` context. -1 means all processors.
     pre_dispatch : int or str, default="2*n_jobs"
-        How many evaluations are handed to the workers ahead.
+        Number of evaluations that are handed to the workers in advance: an int, an
+        expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
-        Seconds after which no evaluation starts. Those that run are awaited, a level
-        that is not finished counts with the splits that all its candidates have (if
-        there are none, the level below decides), and the best is refitted.
+        Time limit of the search; a float is a number of seconds. No evaluation is
+        started after it. The evaluations that are running are completed, and the best
+        candidate so far is refitted. If the last level is incomplete, its candidates
+        are compared on the splits that all of them have finished; if there is no such
+        split, the best candidate is chosen from the level below.
     journal : str or os.PathLike, default=None
-        A file that every finished evaluation is kept in (SQLite), made if it is not
-        there. A search of the same data and estimator that is given the same file
-        takes from it what it would measure again, after a crash as well as with other
-        candidates, bounds or factor.
+        Path of a SQLite file that stores every finished evaluation. It is created if
+        it does not exist. A later search with the same data and the same class of
+        estimator reads from this file what it would otherwise compute again. Use it to
+        resume a search that was interrupted, or to extend a search by more candidates
+        or other amounts of the resource. `read_journal` returns its content.
     random_state : int, RandomState instance or None, default=None
-        Of the candidates, the samples and the order of the splits.
+        Controls how candidates are drawn, in which order training samples are added and
+        in which order splits are used. Pass an int for reproducible results.
     error_score : float or "raise", default=np.nan
-        Stands for the score of what failed; ``"raise"`` ends the search.
+        Value of the score if an error occurs in fitting or scoring. If ``"raise"``, the
+        error is raised. If a number, a warning at the end of the search shows the
+        errors. Candidates with a score of NaN rank last.
     return_train_score : bool, default=False
-        Whether `cv_results_` has scores of the training parts.
+        Whether `cv_results_` includes the scores on the training sets. They show how
+        much candidates overfit, and take time to compute.
     verbose : int, default=0
-        From 1, a line is printed for each level.
+        Controls the verbosity. If it is 1 or more, a line is printed after each level.
 
     Attributes
     ----------
-    cv_results_ : dict of str to ndarray
-        A row for each candidate on each rung. Beside scikit-learn's columns:
-        `repeat`, `bracket`, `iter` (the rung in its bracket), `candidate_id`,
-        `n_resources`, `n_splits`, and `n_resources_trained`: what a split's fit took
-        on average, less than `n_resources` where training went on, so that it times
-        `n_splits`, added up, is what the search cost. `params` includes the resource.
-        `rank_test_*` ranks the level first and the score second. Splits that a rung
-        did not use are NaN.
+    cv_results_ : dict of str to ndarray of shape (n_rows,)
+        Results of the search, with a row for each candidate on each rung. It can be
+        converted into a `pandas.DataFrame`. It has the columns that the `cv_results_` of
+        `GridSearchCV` has, and the following ones:
+
+        - ``repeat``, ``bracket`` and ``iter``: the rung, as in `Plan`;
+        - ``candidate_id``: a number that identifies the candidate on all of its rungs;
+        - ``n_resources`` and ``n_splits``: the amount of the resource and the number of
+          splits with which the candidate was evaluated;
+        - ``n_resources_trained``: the mean amount of the resource that had to be
+          trained for each split. It is smaller than ``n_resources`` if training was
+          continued. Multiplied by ``n_splits`` and summed over all rows, it is the cost
+          of the search.
+
+        The dictionaries in ``params`` include the resource if it is a parameter of the
+        estimator. The scores of splits that a rung did not use are NaN.
+        ``rank_test_*`` ranks candidates of higher levels before those of lower levels,
+        and by their scores within a level.
     best_estimator_ : estimator
-        The best candidate fitted on all rows; with `refit` only.
+        Estimator with the best parameters, fitted on the whole dataset. Not available
+        if ``refit=False``.
     best_score_ : float
-        Its mean score.
+        Mean cross-validated score of the best candidate. With several metrics, it is the
+        score by the metric that `refit` names, or otherwise by the one that decided
+        which candidates were promoted.
     best_params_ : dict
-        Its parameters, the resource included.
+        Parameters of the best candidate. They include the resource if it is a parameter
+        of the estimator.
     best_index_ : int
-        Its row.
+        Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
-        The schedule as it was run.
+        Schedule that was executed. It is smaller than the one that `plan` returns if
+        the search ended early.
     rungs_ : RungTable
-        What each rung came to; it prints as a table.
-    n_candidates_, n_resources_ : list of int
-        Rung by rung.
-    min_resources_, max_resources_ : int
-        The bounds.
+        Summary of the results of each rung.
+    n_candidates_ : list of int
+        Number of candidates on each rung.
+    n_resources_ : list of int
+        Amount of the resource on each rung.
+    min_resources_ : int
+        Lower bound of the amount of the resource.
+    max_resources_ : int
+        Amount of the resource on the last rung.
     n_iterations_ : int
-        How many rungs there were.
-    n_required_iterations_, n_possible_iterations_ : int
-        How many the candidates would need, and how many the resources allow.
+        Number of rungs that were evaluated.
+    n_required_iterations_ : int
+        Number of rungs that are required to leave fewer than `factor` candidates.
+    n_possible_iterations_ : int
+        Number of rungs that the bounds of the resource allow.
     n_remaining_candidates_ : int
-        How many one more halving would have left.
+        Number of candidates that one more halving would leave.
     stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
-        Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
+        Reason why the search ended: all rungs were evaluated, the sampler had no
+        further candidates, the time limit was reached, or an exception such as
+        `KeyboardInterrupt` was raised.
     n_replayed_ : int
-        How many evaluations were taken from the `journal`.
+        Number of evaluations whose results were read from the `journal`.
     n_splits_ : int
-        The number of splits.
-    scorer_ : callable or dict of callable
-        What scored.
+        Number of cross-validation splits.
+    scorer_ : callable or dict of str to callable
+        Scorer that evaluated the candidates; a dictionary for several metrics.
     multimetric_ : bool
         Whether there were several metrics.
     refit_time_ : float
-        Seconds of the refit.
+        Time in seconds for fitting the best estimator on the whole dataset. Not
+        available if ``refit=False``.
     classes_ : ndarray of shape (n_classes,)
-        Those of `best_estimator_`.
+        Class labels. Available if `best_estimator_` has them.
     n_features_in_ : int
-        That of `best_estimator_`.
+        Number of features seen during `fit`. Available if `best_estimator_` has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Those of `best_estimator_`, where it has them.
+        Names of features seen during `fit`. Available if `best_estimator_` has them.
 
     See Also
     --------
-    HyperbandSearchCV : Hedges between many candidates and much resource.
+    HyperbandSearchCV : Runs several successive halvings, which start with different
+        amounts of the resource.
+    sklearn.model_selection.HalvingRandomSearchCV : Successive halving in scikit-learn.
+    sklearn.model_selection.RandomizedSearchCV : Evaluates all candidates in full.
+
+    Notes
+    -----
+    A level consists of all rungs that have the same amount of the resource and the same
+    number of splits. Scores from different levels cannot be compared. The best
+    candidate is therefore chosen among those that reached the highest level, which has
+    `max_resources` and all splits unless the search ended early.
 
     References
     ----------
@@ -174,34 +292,38 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
     True
     """
 
+    n_candidates: int | Literal["exhaust", "all"]
+    n_required_iterations_: int
+    n_possible_iterations_: int
+
     @explaining_other_names
     def __init__(
         self,
         estimator: Any,
-        param_distributions: Any,
+        param_distributions: ParamDistributions,
         *,
-        n_candidates: Any = "exhaust",
-        factor: Any = 3,
-        resource: Any = N_SAMPLES,
-        max_resources: Any = "auto",
-        min_resources: Any = "auto",
-        min_splits: Any = None,
-        aggressive_elimination: Any = False,
-        sampler: Any = "random",
-        initial_candidates: Any = None,
-        continue_training: Any = "auto",
-        scoring: Any = None,
-        rank_by: Any = None,
-        refit: Any = True,
-        cv: Any = 5,
-        n_jobs: Any = None,
-        pre_dispatch: Any = "2*n_jobs",
-        max_time: Any = None,
-        journal: Any = None,
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: Any = False,
-        verbose: Any = 0,
+        n_candidates: int | Literal["exhaust", "all"] = "exhaust",
+        factor: float = 3,
+        resource: str = N_SAMPLES,
+        max_resources: int | Literal["auto"] = "auto",
+        min_resources: MinResources = "auto",
+        min_splits: int | None = None,
+        aggressive_elimination: bool = False,
+        sampler: Literal["random"] | Sampler = "random",
+        initial_candidates: InitialCandidates = None,
+        continue_training: ContinueTraining = "auto",
+        scoring: Scoring = None,
+        rank_by: str | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = 5,
+        n_jobs: int | None = None,
+        pre_dispatch: int | str = "2*n_jobs",
+        max_time: MaxTime = None,
+        journal: JournalPath = None,
+        random_state: RandomState = None,
+        error_score: ErrorScore = np.nan,
+        return_train_score: bool = False,
+        verbose: int = 0,
     ):
         super().__init__(
             estimator,
@@ -235,167 +357,282 @@ class SuccessiveHalvingSearchCV(HalvingSearch):
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]:
-        return [
-            successive_halving(
-                {"exhaust": None, "all": available}.get(self.n_candidates, self.n_candidates),
-                ladder,
-                factor,
-                aggressive_elimination=self.aggressive_elimination,
-            )
-        ]
+        if self.n_candidates == "exhaust":
+            n_candidates = None
+        elif self.n_candidates == "all":
+            n_candidates = available
+        else:
+            n_candidates = self.n_candidates
+        bracket = successive_halving(
+            n_candidates,
+            ladder,
+            factor,
+            aggressive_elimination=self.aggressive_elimination,
+        )
+        return [bracket]
 
-    def _set_schedule(self, plan: Plan) -> None:
+    def _schedule_attributes(self, plan: Plan) -> dict[str, Any]:
         rungs = plan.rungs
-        self.n_candidates_ = [rung.n_candidates for rung in rungs]
-        self.n_resources_ = [rung.n_resources for rung in rungs]
-        self.n_required_iterations_ = 1 + largest_power(plan.factor, plan.n_candidates)
-        self.n_possible_iterations_ = len(set(plan.ladder))
+        return {
+            "n_candidates_": [rung.n_candidates for rung in rungs],
+            "n_resources_": [rung.n_resources for rung in rungs],
+            "n_required_iterations_": 1 + largest_power(plan.factor, plan.n_candidates),
+            "n_possible_iterations_": len(set(plan.ladder)),
+        }
 
 
-class HyperbandSearchCV(HalvingSearch):
-    """Search by Hyperband: several brackets of successive halving, from bold to safe.
+class HyperbandSearchCV(BaseHalvingSearchCV):
+    """Search over hyperparameters with Hyperband.
 
-    Successive halving must be told how many candidates to start with: many, each
-    with little, or few, each with much. Hyperband tries all such trade-offs [1]_. Its
-    brackets run together, level by level: all rungs of one resource are one batch.
+    Successive halving either starts with many candidates and a small amount of the
+    resource, or with few candidates and a large amount. The former discards candidates
+    by scores that may say little about the final ranking, and the latter evaluates only
+    few candidates. Hyperband runs several brackets of successive halving, from one extreme
+    to the other [1]_. It is a safe choice when you do not know whether short runs
+    predict the final ranking.
+
+    The brackets run at the same time: all rungs that have the same amount of the
+    resource and the same number of splits form a level, and their candidates are
+    evaluated together.
+
+    The search is used like scikit-learn's `RandomizedSearchCV`. The method `plan`
+    returns the schedule and its cost before anything is fitted.
 
     Parameters
     ----------
-    estimator : estimator
-        What is tuned. It needs a `score` method, or `scoring`.
+    estimator : estimator object
+        Estimator whose hyperparameters are tuned. It is cloned for every fit. It must
+        have a `score` method unless `scoring` is given.
     param_distributions : dict or list of dict
-        Names of parameters to lists of values or to distributions with an `rvs`
-        method, as in `RandomizedSearchCV`.
+        Dictionary with the names of parameters as keys, and lists of values or
+        distributions as values. A distribution has an ``rvs`` method, as those of
+        ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
+        dictionaries is given, each candidate is drawn from one of them.
     n_candidates : int or "auto", default="auto"
-        The size of the widest bracket; the others scale with it. ``"auto"``: as many
-        as end with one candidate at `max_resources`.
+        Number of candidates on the first rung of the widest bracket. The sizes of the
+        other brackets scale with it. ``"auto"`` is the number that the halvings of the
+        widest bracket reduce to one candidate. Give an int to search more or fewer
+        candidates with the same amounts of the resource.
     factor : float, default=3
-        By what the candidates are divided and the resource is multiplied from rung
-        to rung; 1.01 or more, and taken as the decimal number that it prints as.
+        Number by which the candidates are divided, and the amount of the resource is
+        multiplied, from one rung to the next. It is any number above 1 and is taken as
+        the decimal number that it prints as, so that ``1.1`` is exactly 11 / 10. A
+        smaller factor discards the candidates more gradually, over more rungs.
     n_brackets : int or "all", default="all"
-        How many brackets, the most exploratory first.
+        Number of brackets in each round. ``"all"`` is one bracket for each possible
+        number of halvings. An int keeps the brackets that start with the most
+        candidates. The brackets that are left out cost the most for each candidate, but
+        depend the least on the scores of low rungs.
     n_repeats : int or None, default=1
-        How many whole rounds, one after another, each with new candidates; None: as
-        many as begin before `max_time`.
+        Number of rounds of Hyperband. They run one after another, each with new
+        candidates. If None, rounds are run until `max_time`, which must then be given.
     promotion : {"bracket", "level"}, default="bracket"
-        Whether a bracket's candidates compete among themselves, as published, or the
-        candidates of all brackets at a level for the sum of their places.
+        Candidates that compete with each other for promotion.
+
+        - ``"bracket"``: the candidates of each bracket compete among themselves, as
+          published.
+        - ``"level"``: the candidates of all brackets at the same level compete for all
+          places that the brackets have on their next rungs. A candidate may then move
+          to another bracket. Use it if low rungs are known to rank candidates well.
     resource : str, default="n_samples"
-        ``"n_samples"``, or a parameter of the estimator that takes positive
-        integers, such as ``"n_estimators"`` or ``"clf__max_iter"``.
+        Resource that increases from rung to rung: ``"n_samples"`` for the number of
+        samples, or the name of a parameter of `estimator` that takes positive integers,
+        such as ``"n_estimators"`` or ``"clf__max_iter"``. Choose a parameter if it
+        determines how long a fit takes. A parameter that is the resource must not be in
+        `param_distributions`.
     max_resources : int or "auto", default="auto"
-        The resource of the last rung. ``"auto"``: all samples, or the value that the
-        estimator has for the parameter.
+        Amount of the resource on the last rung. ``"auto"`` is the number of samples in
+        `X` if the resource is ``"n_samples"``, and otherwise the value that the
+        parameter has in `estimator`. Give an int if that value is None, or to train the
+        final candidates longer.
     min_resources : int, "auto", "smallest" or "exhaust", default="auto"
-        No rung has less. ``"auto"`` leaves room for four halvings, and for samples
-        is at least twice the splits, for a classifier times the classes;
-        ``"smallest"`` is that product, 1 for a parameter; ``"exhaust"`` means
-        ``"auto"``.
+        Lower bound of the amount of the resource on all rungs. The amounts themselves
+        follow from `max_resources` and `factor`, so that the lowest rung usually has
+        somewhat more than this bound.
+
+        - An int is the bound itself. Give one if you know that smaller amounts do not
+          tell good candidates from bad ones.
+        - ``"auto"`` is ``max_resources / factor**4``, which leaves room for four halvings.
+          If the resource is ``"n_samples"``, it is at least ``"smallest"``.
+        - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
+          of splits, multiplied by the number of classes if `estimator` is a classifier.
+        - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
+          halving searches have it.
     min_splits : int or None, default=None
-        None: every rung uses every split. A number: low rungs use so many splits,
-        and the cross-validation grows last.
-    sampler : "random" or object, default="random"
-        What draws the candidates: as `ParameterSampler` does, or an object with
-        ``ask(n)``, which returns up to n dicts of parameters named in
-        `param_distributions`, and ``tell(candidates, scores, n_resources)``. A copy
-        of it is used.
+        Number of cross-validation splits on the lowest rungs. If None, every rung uses
+        all splits. If an int, the resource grows first and the number of splits last:
+        a rung uses more than `min_splits` splits only if its resource is
+        `max_resources`. A value of 1 makes low rungs much cheaper and their scores
+        noisier. Use 2 or 3 if the test sets are small.
+    sampler : "random" or Sampler, default="random"
+        Strategy that draws the candidates. ``"random"`` draws them as scikit-learn's
+        `ParameterSampler` does, without replacement if all values are given as lists.
+        To use a strategy of your own, pass an object with the methods of `Sampler`:
+        ``ask(n, *, repeat, bracket)`` returns candidates, and ``tell(level)`` receives
+        the scores of a completed level. `fit` uses a deep copy of it.
     initial_candidates : list of dict, default=None
-        Evaluated first, counted in the widest bracket; ``{}`` is the estimator as
+        Candidates that are evaluated before any others, for example a configuration
+        that is known to work well. They count towards the size of the widest bracket, and
+        the sampler draws the rest. An empty dictionary stands for `estimator` as it is
         given.
     continue_training : "auto", bool or callable, default="auto"
-        Whether a candidate that goes on trains on from its last rung. ``"auto"``:
-        where the result is that of a fresh fit, bit by bit; True: also where it is
-        only of the same kind; False: never. A callable does it the user's way:
-        ``continue_training(fitted, n_resources, X, y, **fit_params)`` is given the
-        estimator of the last rung, the total it is to have and the rung's training
-        rows (no `y` where there is none), and returns the fitted estimator.
+        Whether the estimators of promoted candidates continue their training from the
+        previous rung instead of being fitted from scratch.
+
+        - ``"auto"`` continues the training if the result is known to be identical to
+          that of a fit from scratch, bit by bit.
+        - ``True`` also continues it if the result is only similar, for example with
+          `partial_fit`, or with boosting on random subsets of the samples. Use it for
+          estimators that are expensive to fit, such as neural networks.
+        - ``False`` always fits from scratch.
+        - A callable continues the training of estimators for which this package cannot
+          do it. ``continue_training(fitted, n_resources, X, y, **fit_params)`` receives
+          the estimator from the previous rung, the total amount of the resource that it
+          should have, and the training data of the new rung. It returns the fitted
+          estimator. `y` is not passed if there is none.
     scoring : str, callable, list, tuple or dict, default=None
-        As in `GridSearchCV`.
+        Metric or metrics by which the candidates are evaluated on the test set of each
+        split, in any form that scikit-learn's `GridSearchCV` accepts. If None, the
+        `score` method of `estimator` is used. If there are several metrics, `rank_by`
+        or `refit` must name the one that decides which candidates are promoted.
     rank_by : str, default=None
-        With several metrics, the one that promotes; None: the one that `refit`
-        names.
+        Name of the metric that decides which candidates are promoted, if there are
+        several metrics. If None, it is the metric that `refit` names. Set it if `refit`
+        is not the name of a metric, or names another one.
     refit : bool, str or callable, default=True
-        Whether the best is fitted again on all rows; of several metrics the name of
-        the one that says which is best; or a callable that is given the rows of
-        `cv_results_` at the highest level and returns the index of one.
-    cv : int, splitter or iterable, default=5
-        As in `GridSearchCV`; it is read once, so that it may shuffle.
+        Whether to fit an estimator with the best parameters on the whole dataset. It is
+        then available as `best_estimator_`, and the search has its methods, such as
+        `predict`.
+
+        With several metrics, a str is the name of the metric by which the best
+        candidate is chosen. A callable chooses it in any other way: it receives the
+        rows of `cv_results_` at the highest level that was reached (see Notes), and
+        returns the index of one of them.
+    cv : int, cross-validation splitter or iterable, default=5
+        Number of folds, a splitter of scikit-learn, or an iterable of pairs of training
+        and test indices. For an int, the folds are stratified if `estimator` is a
+        classifier, and the samples are not shuffled. None is the same as 5. The splits
+        are generated once for each call of `fit`, so that all candidates are evaluated
+        on the same splits even if the splitter shuffles.
     n_jobs : int, default=None
-        How many evaluations run at a time, as everywhere in scikit-learn.
+        Number of evaluations that run at the same time. An evaluation is the fit of one
+        candidate on one split, with its scores. None means 1 unless in a
+        ``joblib.parallel_config`` context. -1 means all processors.
     pre_dispatch : int or str, default="2*n_jobs"
-        How many evaluations are handed to the workers ahead.
+        Number of evaluations that are handed to the workers in advance: an int, an
+        expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
-        Seconds after which no evaluation starts. Those that run are awaited, a level
-        that is not finished counts with the splits that all its candidates have (if
-        there are none, the level below decides), and the best is refitted.
+        Time limit of the search; a float is a number of seconds. No evaluation is
+        started after it. The evaluations that are running are completed, and the best
+        candidate so far is refitted. If the last level is incomplete, its candidates
+        are compared on the splits that all of them have finished; if there is no such
+        split, the best candidate is chosen from the level below.
     journal : str or os.PathLike, default=None
-        A file that every finished evaluation is kept in (SQLite), made if it is not
-        there. A search of the same data and estimator that is given the same file
-        takes from it what it would measure again, after a crash as well as with other
-        candidates, bounds or factor.
+        Path of a SQLite file that stores every finished evaluation. It is created if
+        it does not exist. A later search with the same data and the same class of
+        estimator reads from this file what it would otherwise compute again. Use it to
+        resume a search that was interrupted, or to extend a search by more candidates
+        or other amounts of the resource. `read_journal` returns its content.
     random_state : int, RandomState instance or None, default=None
-        Of the candidates, the samples and the order of the splits.
+        Controls how candidates are drawn, in which order training samples are added and
+        in which order splits are used. Pass an int for reproducible results.
     error_score : float or "raise", default=np.nan
-        Stands for the score of what failed; ``"raise"`` ends the search.
+        Value of the score if an error occurs in fitting or scoring. If ``"raise"``, the
+        error is raised. If a number, a warning at the end of the search shows the
+        errors. Candidates with a score of NaN rank last.
     return_train_score : bool, default=False
-        Whether `cv_results_` has scores of the training parts.
+        Whether `cv_results_` includes the scores on the training sets. They show how
+        much candidates overfit, and take time to compute.
     verbose : int, default=0
-        From 1, a line is printed for each level.
+        Controls the verbosity. If it is 1 or more, a line is printed after each level.
 
     Attributes
     ----------
-    cv_results_ : dict of str to ndarray
-        A row for each candidate on each rung. Beside scikit-learn's columns:
-        `repeat`, `bracket` (the paper's s), `iter` (the rung in its bracket),
-        `candidate_id`, `n_resources`, `n_splits`, and `n_resources_trained`: what a
-        split's fit took on average, less than `n_resources` where training went on, so
-        that it times `n_splits`, added up, is what the search cost. `params` includes
-        the resource.
-        `rank_test_*` ranks the level first and the score second. Splits that a rung
-        did not use are NaN. With ``promotion="level"`` a candidate may move to
-        another bracket's rung.
+    cv_results_ : dict of str to ndarray of shape (n_rows,)
+        Results of the search, with a row for each candidate on each rung. It can be
+        converted into a `pandas.DataFrame`. It has the columns that the `cv_results_` of
+        `GridSearchCV` has, and the following ones:
+
+        - ``repeat``, ``bracket`` and ``iter``: the rung, as in `Plan`;
+        - ``candidate_id``: a number that identifies the candidate on all of its rungs;
+        - ``n_resources`` and ``n_splits``: the amount of the resource and the number of
+          splits with which the candidate was evaluated;
+        - ``n_resources_trained``: the mean amount of the resource that had to be
+          trained for each split. It is smaller than ``n_resources`` if training was
+          continued. Multiplied by ``n_splits`` and summed over all rows, it is the cost
+          of the search.
+
+        The dictionaries in ``params`` include the resource if it is a parameter of the
+        estimator. The scores of splits that a rung did not use are NaN.
+        ``rank_test_*`` ranks candidates of higher levels before those of lower levels,
+        and by their scores within a level.
     best_estimator_ : estimator
-        The best candidate fitted on all rows; with `refit` only.
+        Estimator with the best parameters, fitted on the whole dataset. Not available
+        if ``refit=False``.
     best_score_ : float
-        Its mean score.
+        Mean cross-validated score of the best candidate. With several metrics, it is the
+        score by the metric that `refit` names, or otherwise by the one that decided
+        which candidates were promoted.
     best_params_ : dict
-        Its parameters, the resource included.
+        Parameters of the best candidate. They include the resource if it is a parameter
+        of the estimator.
     best_index_ : int
-        Its row.
+        Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
-        The schedule as it was run.
+        Schedule that was executed. It is smaller than the one that `plan` returns if
+        the search ended early.
     rungs_ : RungTable
-        What each rung came to; it prints as a table.
-    n_candidates_, n_resources_ : list of int
-        Level by level.
-    min_resources_, max_resources_ : int
-        The bounds.
+        Summary of the results of each rung.
+    n_candidates_ : list of int
+        Number of candidates at each level.
+    n_resources_ : list of int
+        Amount of the resource at each level.
+    min_resources_ : int
+        Lower bound of the amount of the resource.
+    max_resources_ : int
+        Amount of the resource on the last rung.
     n_iterations_ : int
-        How many levels there were.
+        Number of levels that were evaluated.
     n_remaining_candidates_ : int
-        How many one more halving would have left.
+        Number of candidates that one more halving would leave.
     stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
-        Why the search ended; ``"interrupted"`` by Ctrl-C or an exception.
+        Reason why the search ended: all rungs were evaluated, the sampler had no
+        further candidates, the time limit was reached, or an exception such as
+        `KeyboardInterrupt` was raised.
     n_replayed_ : int
-        How many evaluations were taken from the `journal`.
+        Number of evaluations whose results were read from the `journal`.
     n_splits_ : int
-        The number of splits.
-    scorer_ : callable or dict of callable
-        What scored.
+        Number of cross-validation splits.
+    scorer_ : callable or dict of str to callable
+        Scorer that evaluated the candidates; a dictionary for several metrics.
     multimetric_ : bool
         Whether there were several metrics.
     refit_time_ : float
-        Seconds of the refit.
+        Time in seconds for fitting the best estimator on the whole dataset. Not
+        available if ``refit=False``.
     classes_ : ndarray of shape (n_classes,)
-        Those of `best_estimator_`.
+        Class labels. Available if `best_estimator_` has them.
     n_features_in_ : int
-        That of `best_estimator_`.
+        Number of features seen during `fit`. Available if `best_estimator_` has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Those of `best_estimator_`, where it has them.
+        Names of features seen during `fit`. Available if `best_estimator_` has them.
 
     See Also
     --------
-    SuccessiveHalvingSearchCV : One bracket only.
+    SuccessiveHalvingSearchCV : Runs one bracket. It is faster if low rungs are known to
+        rank candidates well, and can search over a whole grid.
+    sklearn.model_selection.HalvingRandomSearchCV : Successive halving in scikit-learn.
+    sklearn.model_selection.RandomizedSearchCV : Evaluates all candidates in full.
+
+    Notes
+    -----
+    A level consists of all rungs that have the same amount of the resource and the same
+    number of splits. Scores from different levels cannot be compared. The best
+    candidate is therefore chosen among those that reached the highest level, which has
+    `max_resources` and all splits unless the search ended early.
+
+    The number in the column ``bracket`` is the letter s of the publication: the number
+    of halvings between the first rung of the bracket and `max_resources`.
 
     References
     ----------
@@ -428,36 +665,38 @@ class HyperbandSearchCV(HalvingSearch):
     True
     """
 
+    n_candidates: int | Literal["auto"]
+
     @explaining_other_names
     def __init__(
         self,
         estimator: Any,
-        param_distributions: Any,
+        param_distributions: ParamDistributions,
         *,
-        n_candidates: Any = "auto",
-        factor: Any = 3,
-        n_brackets: Any = "all",
-        n_repeats: Any = 1,
-        promotion: Any = "bracket",
-        resource: Any = N_SAMPLES,
-        max_resources: Any = "auto",
-        min_resources: Any = "auto",
-        min_splits: Any = None,
-        sampler: Any = "random",
-        initial_candidates: Any = None,
-        continue_training: Any = "auto",
-        scoring: Any = None,
-        rank_by: Any = None,
-        refit: Any = True,
-        cv: Any = 5,
-        n_jobs: Any = None,
-        pre_dispatch: Any = "2*n_jobs",
-        max_time: Any = None,
-        journal: Any = None,
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: Any = False,
-        verbose: Any = 0,
+        n_candidates: int | Literal["auto"] = "auto",
+        factor: float = 3,
+        n_brackets: int | Literal["all"] = "all",
+        n_repeats: int | None = 1,
+        promotion: Promotion = "bracket",
+        resource: str = N_SAMPLES,
+        max_resources: int | Literal["auto"] = "auto",
+        min_resources: MinResources = "auto",
+        min_splits: int | None = None,
+        sampler: Literal["random"] | Sampler = "random",
+        initial_candidates: InitialCandidates = None,
+        continue_training: ContinueTraining = "auto",
+        scoring: Scoring = None,
+        rank_by: str | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = 5,
+        n_jobs: int | None = None,
+        pre_dispatch: int | str = "2*n_jobs",
+        max_time: MaxTime = None,
+        journal: JournalPath = None,
+        random_state: RandomState = None,
+        error_score: ErrorScore = np.nan,
+        return_train_score: bool = False,
+        verbose: int = 0,
     ):
         super().__init__(
             estimator,
@@ -493,19 +732,22 @@ class HyperbandSearchCV(HalvingSearch):
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]:
+        n_candidates = None if self.n_candidates == "auto" else self.n_candidates
+        n_brackets = None if self.n_brackets == "all" else self.n_brackets
         return [
             bracket
             for repeat in range(self.n_repeats or 1)
             for bracket in hyperband(
-                None if self.n_candidates == "auto" else self.n_candidates,
-                ladder,
-                factor,
-                n_brackets=None if self.n_brackets == "all" else self.n_brackets,
-                repeat=repeat,
+                n_candidates, ladder, factor, n_brackets=n_brackets, repeat=repeat
             )
         ]
 
-    def _set_schedule(self, plan: Plan) -> None:
+    def _bracket_rules(self) -> BracketRules:
+        return BracketRules(self.promotion, repeats_forever=self.n_repeats is None)
+
+    def _schedule_attributes(self, plan: Plan) -> dict[str, Any]:
         levels = plan.levels
-        self.n_candidates_ = [sum(rung.n_candidates for rung in level.rungs) for level in levels]
-        self.n_resources_ = [level.n_resources for level in levels]
+        return {
+            "n_candidates_": [sum(rung.n_candidates for rung in level.rungs) for level in levels],
+            "n_resources_": [level.n_resources for level in levels],
+        }

@@ -1,8 +1,8 @@
-"""Decides what scikit-learn's private names mean here; no other module imports one."""
+"""Gives names to what is private in scikit-learn; no other module imports private names."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -18,38 +18,45 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 __all__ = [
     "SearchBase",
-    "cut_metadata",
-    "cut_split",
     "fit_context",
     "histogram_boosting_would_stop",
     "masked_parameters",
     "n_rows",
     "named_scorers",
-    "take_rows",
+    "select_metadata",
+    "select_rows",
+    "select_split",
     "uses_groups",
 ]
 
-fit_context = _fit_context(prefer_skip_nested_validation=False)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fit_context(fit: F) -> F:
+    """Wrap a `fit` method as scikit-learn's own are wrapped."""
+    return _fit_context(prefer_skip_nested_validation=False)(fit)
+
+
 n_rows = _num_samples
-take_rows = _safe_indexing
+select_rows = _safe_indexing
 
 
-def cut_split(
+def select_split(
     estimator: Any, X: Any, y: Any, rows: np.ndarray, train: np.ndarray | None = None
 ) -> tuple[Any, Any]:
-    """Cut X and y; of a pairwise X the columns too, those of `train` for a test part."""
+    """Select rows of X and y; of a pairwise X also the columns, those of `train` for a test part."""
     return _safe_split(estimator, X, y, rows, train)
 
 
-def cut_metadata(X: Any, params: Mapping[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
-    """Cut what has a value for each sample of X, and pass on the rest."""
+def select_metadata(X: Any, params: Mapping[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
+    """Select rows of the metadata that has a value for each sample of X; the rest is unchanged."""
     return _check_method_params(X, params=params, indices=rows)
 
 
 def masked_parameters(
     candidates: list[dict[str, Any]],
 ) -> Iterator[tuple[str, np.ma.MaskedArray]]:
-    """Yield a `param_*` column for each parameter, masked where it does not apply."""
+    """Yield a `param_*` column for each parameter, masked for candidates that lack it."""
     return _yield_masked_array_for_each_param(candidates)
 
 
@@ -59,7 +66,7 @@ def named_scorers(scorer: Any) -> dict[str, Any] | None:
 
 
 def histogram_boosting_would_stop(fitted: Any) -> bool:
-    """Apply a HistGradientBoosting's own rule of early stopping to what it has scored."""
+    """Return whether a HistGradientBoosting's early stopping would end the training now."""
     if not fitted.do_early_stopping_:
         return False
     watches_validation = len(fitted.validation_score_) > 0
@@ -68,15 +75,15 @@ def histogram_boosting_would_stop(fitted: Any) -> bool:
 
 
 def uses_groups(cv: Any) -> bool:
-    """Return whether a splitter that is given groups heeds them."""
+    """Return whether a splitter uses the groups that it is given."""
     return not isinstance(cv, _UnsupportedGroupCVMixin)
 
 
 class SearchBase(BaseSearchCV):
-    """`BaseSearchCV` without its loop: `fit` is the subclass's own.
+    """`BaseSearchCV` for subclasses that define `fit` themselves.
 
-    A subclass defines `_check_metrics(names)`, which raises where several metrics
-    come without a rule that says which of them counts.
+    A subclass defines `_check_metrics(names)`, which raises if there are several metrics and
+    nothing says which of them promotes.
     """
 
     _check_metrics: Callable[[Any], None]
@@ -85,7 +92,7 @@ class SearchBase(BaseSearchCV):
         self._check_metrics(scores)
 
     def _scorer(self) -> Any:
-        """Return one callable: a scorer, or one that gives a dict of scores."""
+        """Return one callable, which returns a score or a dict of scores."""
         return self._get_scorers()[0]
 
     def _route(self, params: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -93,8 +100,16 @@ class SearchBase(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         return routed.estimator.fit, routed.splitter.split, routed.scorer.score
 
-    def _forget(self) -> None:
-        """Delete what an earlier fit left."""
+    def _reset(self) -> None:
+        """Delete the attributes that an earlier fit set."""
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
             with contextlib.suppress(AttributeError):
                 delattr(self, name)
+
+    @property
+    def set_callbacks(self) -> Any:
+        """Callbacks of scikit-learn 1.9 are not taken, and so not inherited."""
+        raise AttributeError(
+            f"{type(self).__name__} has no set_callbacks: it does not call scikit-learn's "
+            "callbacks yet. verbose=1 prints a line for each level."
+        )

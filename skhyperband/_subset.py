@@ -1,4 +1,4 @@
-"""Rows of the data, of which every fit and every scorer gets a private copy."""
+"""Selects rows of the data, and gives every fit and every scorer a private copy of them."""
 
 import copy
 import numbers
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skhyperband._sklearn_compat import n_rows, take_rows
+from skhyperband._resources import Resource, Split
+from skhyperband._sklearn_compat import n_rows, select_metadata, select_rows, select_split
 
 _IMMUTABLE = (type(None), numbers.Number, str, bytes, np.generic)
 
@@ -32,7 +33,7 @@ class Subset:
     passed : dict
         The other metadata, which is handed on as it is.
     derived : dict
-        What was computed from these rows for one fit and may serve the next.
+        What one fit computed from these rows and the next can use, such as XGBoost's bins.
     """
 
     X: Any
@@ -47,28 +48,101 @@ class Subset:
         return {**self.metadata, **self.passed}
 
     def fit_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return positional and keyword arguments that only the caller holds."""
-        data = (self.X,) if self.y is None else (self.X, self.y)
+        """Return positional and keyword arguments for a fit or scorer, copied for it."""
+        X = private_copy(self.X)
+        data = (X,) if self.y is None else (X, private_copy(self.y))
         copied = {name: private_copy(value) for name, value in self.metadata.items()}
-        return tuple(map(private_copy, data)), {**copied, **self.passed}
+        return data, {**copied, **self.passed}
 
 
 def private_copy(value: Any) -> Any:
     """Return a writable copy that shares no memory with the original."""
-    if isinstance(value, _IMMUTABLE):
-        return value
     if type(value) in (np.ndarray, np.memmap, np.matrix):
         if not value.dtype.hasobject or _are_immutable(value.ravel().tolist()):
             return value.copy(order="K")
         return copy.deepcopy(value)
+    if isinstance(value, _IMMUTABLE):
+        return value
     if scipy.sparse.issparse(value):
         return value.copy()
     if type(value) is list:
         return list(value) if _are_immutable(value) else [private_copy(item) for item in value]
-    if hasattr(value, "clone"):  # polars shares memory between copies, but not with taken rows.
-        return take_rows(value, np.arange(n_rows(value)))
+    if hasattr(value, "clone"):  # Copies of polars share memory; selected rows do not.
+        return select_rows(value, np.arange(n_rows(value)))
     return copy.deepcopy(value)
 
 
 def _are_immutable(values: Iterable[Any]) -> bool:
-    return all(issubclass(kind, _IMMUTABLE) for kind in set(map(type, values)))
+    return all(issubclass(type_, _IMMUTABLE) for type_ in set(map(type, values)))
+
+
+# --- selecting ---------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class SubsetSelector:
+    """Selects the rows that evaluations need, and keeps those of the last evaluation.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Its tags say whether X is pairwise.
+    X, y : array-like
+        The whole data; y may be None.
+    splits : list of Split
+    resource : Resource
+    fit_params, score_params : dict
+        Metadata; what has a value for each sample is selected like X.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: list[Split]
+    resource: Resource
+    fit_params: Mapping[str, Any]
+    score_params: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self._last: tuple[tuple[int, int], Subset, Subset] | None = None
+
+    def train_and_test(self, split: int, n_resources: int) -> tuple[Subset, Subset]:
+        """Return the training part of a rung, and the test part."""
+        key = split, n_resources
+        last = self._last  # Read once, since other threads may replace it.
+        if last is not None and last[0] == key:
+            return last[1:]
+        rows = self._train_rows(split, n_resources)
+        train = self._select(rows, None, self.fit_params)
+        test = self._select(self.splits[split].test, rows, self.score_params)
+        self._last = key, train, test
+        return train, test
+
+    def train_for_scoring(self, split: int, n_resources: int) -> Subset:
+        """Return the training part of a rung with the metadata that scorers take."""
+        train, _ = self.train_and_test(split, n_resources)
+        rows = self._train_rows(split, n_resources)
+        return Subset(train.X, train.y, *self._metadata(self.score_params, rows))
+
+    def new_samples(self, split: int, n_before: int, n_resources: int) -> Subset:
+        """Return the training rows that a rung has and the rung before did not have."""
+        rows = self._train_rows(split, n_resources)
+        known = self._train_rows(split, n_before)
+        return self._select(rows[~np.isin(rows, known)], None, self.fit_params)
+
+    def _train_rows(self, split: int, n_resources: int) -> np.ndarray:
+        return self.resource.train_rows(self.splits[split], n_resources)
+
+    def _select(
+        self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]
+    ) -> Subset:
+        X, y = select_split(self.estimator, self.X, self.y, rows, train)
+        return Subset(X, y, *self._metadata(params, rows))
+
+    def _metadata(
+        self, params: Mapping[str, Any], rows: np.ndarray
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return rows of the metadata that has a value for each sample, and the other metadata."""
+        given = select_metadata(self.X, params, rows)
+        passed = {name: value for name, value in given.items() if value is params[name]}
+        return {name: given[name] for name in given.keys() - passed.keys()}, passed

@@ -41,14 +41,14 @@ class Scored(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
     def score(self, X, y=None):
-        """Return what the parameters make it."""
+        """Return a score that depends on the parameters and the number of samples."""
         return self.quality + 1e-3 * self.n_units + 1e-6 * self.n_fitted_
 
 
 class Failing(Scored):
-    """Fails in the step that it is told to, where the quality is below a limit.
+    """Fails in a given step if the quality is below a limit.
 
-    With `from_units` it fails only where it has so many.
+    With `from_units` it fails only from so many units on.
     """
 
     def __init__(self, quality=0.0, n_units=1, label=None, step="fit", below=0.5, from_units=0):
@@ -129,7 +129,7 @@ def crash():
 
 
 def exhaust():
-    """End as C code does that does not look whether it was given the memory."""
+    """End as C code does that does not check whether it got the memory."""
     size = 2**35
     allocate = ctypes.CDLL(None).malloc
     allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -306,7 +306,7 @@ class Forking(Scored):
                 sys.exit(3)
             if self.way == "raise":
                 raise ArithmeticError("in the child")
-            return  # It goes on with what is its parent's.
+            return  # The child continues with the code of its parent.
         _, status = os.waitpid(child, 0)
         with open(self.statuses, "a") as file:
             file.write(f"{os.waitstatus_to_exitcode(status)}\n")
@@ -376,7 +376,7 @@ class Noting(Scored):
             file.write(f"{event} {self.n_units}\n")
 
     def fit(self, X, y=None):
-        """Fit, and take what no pickle holds."""
+        """Fit, and keep an attribute that cannot be pickled if `locked`."""
         super().fit(X, y)
         if self.locked:
             self.lock_ = threading.Lock()
@@ -384,26 +384,26 @@ class Noting(Scored):
         return self
 
     def __getstate__(self):
-        """Note it, where there is more to it than its parameters."""
+        """Note it if the estimator is fitted."""
         if hasattr(self, "n_fitted_"):
             self.note("pickled")
         return super().__getstate__()
 
     def __setstate__(self, state):
-        """Note it, where there is more to it than its parameters."""
+        """Note it if the estimator is fitted."""
         super().__setstate__(state)
         if hasattr(self, "n_fitted_"):
             self.note("unpickled")
 
 
 def grow(fitted, n_resources, X, y, **fit_params):
-    """Train a `Scored` on, for nothing."""
+    """Continue the training of a `Scored`, at no cost."""
     return fitted.set_params(n_units=n_resources)
 
 
 @dataclass
 class DiesOnce:
-    """Kills its process the first time that it is to train one on, and leaves a mark."""
+    """Kills its process the first time that it continues a training, and leaves a mark."""
 
     mark: str
     parent: int
@@ -419,7 +419,7 @@ class DiesOnce:
 
 
 class RefusingForest(RandomForestClassifier):
-    """Raises where it is to train on to four trees."""
+    """Raises when its training is continued to four trees."""
 
     def fit(self, X, y, sample_weight=None):
         """Raise, or fit."""

@@ -1,4 +1,4 @@
-"""Random tables in every container, to hold what trains on against fresh fits."""
+"""Random tables in every container, to compare continued training with fresh fits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ def _with_a_frequent_value(rng, n):
     return np.where(rng.uniform(size=n) < rng.uniform(0.6, 0.99), 3.0, rng.normal(size=n))
 
 
-# By name: a column of n values.
+# Functions that return a column of n values.
 COLUMNS = {
     "normal": lambda rng, n: rng.normal(size=n),
     "rounded": lambda rng, n: rng.normal(size=n).round(1),
@@ -40,7 +40,7 @@ COLUMNS = {
     "sparse": lambda rng, n: rng.normal(size=n) * _flags(rng, n, ones=rng.uniform(0.01, 0.3)),
     "frequent": _with_a_frequent_value,
 }
-# Of what most tables are made.
+# The columns that most tables are made of.
 ORDINARY = ["normal", "rounded", "large", "integers", "counts"]
 
 
@@ -51,8 +51,8 @@ def _a_one_hot_block(rng, n):
 
 def a_matrix(rng, n, *, missing):
     """Return n rows of six columns, and the columns' names."""
-    kinds = list(COLUMNS) if rng.uniform() < 0.5 else ORDINARY
-    names = list(rng.choice(kinds, size=5))
+    choices = list(COLUMNS) if rng.uniform() < 0.5 else ORDINARY
+    names = list(rng.choice(choices, size=5))
     columns = [COLUMNS[name](rng, n) for name in names]
     if rng.uniform() < 0.2:
         columns[1:] = _a_one_hot_block(rng, n)
@@ -68,7 +68,7 @@ def a_matrix(rng, n, *, missing):
 
 
 def a_target(rng, X, task, *, coded):
-    """Return what depends on the columns: numbers above 0, or classes."""
+    """Return a target that depends on the columns: numbers above 0, or classes."""
     known = np.nan_to_num(X)
     scale = known.std(axis=0)
     known = known / np.where(scale > 0, scale, 1)

@@ -96,7 +96,7 @@ class Miscounting:
 class OnlyAsks:
     """A sampler that cannot be told."""
 
-    def ask(self, n):
+    def ask(self, n, *, repeat, bracket):
         """Return points."""
         return [{"quality": 0.5}] * n
 
@@ -110,11 +110,11 @@ class Sampler:
     def __repr__(self):
         return f"Sampler({self.answer!r})"
 
-    def ask(self, n):
+    def ask(self, n, *, repeat, bracket):
         """Return it."""
         return self.answer(n) if callable(self.answer) else self.answer
 
-    def tell(self, candidates, scores, n_resources):
+    def tell(self, level):
         """Learn nothing."""
 
 
@@ -263,14 +263,21 @@ CALLS = {
         ["factor=", "finite"],
     ),
     "factor-next-to-1": (
-        lambda: halving(factor=float(np.nextafter(1, 2))),
-        ["factor=1.0000000000000002"],
+        lambda: by_units(factor=float(np.nextafter(1, 2)), min_resources=1),
+        ["factor=1.0000000000000002", "1,000 rungs", "min_resources"],
     ),
     "factor-fraction-next-to-1": (
-        lambda: halving(factor=Fraction(10**300 + 1, 10**300)),
-        ["factor", "1.01"],
+        lambda: by_units(factor=Fraction(10**300 + 1, 10**300), min_resources=1),
+        ["factor", "1,000 rungs"],
     ),
-    "factor-near-1": (lambda: halving(factor=1.001), ["factor=1.001", "1.01"]),
+    "factor-near-1": (
+        lambda: by_units(factor=1.001, min_resources=1),
+        ["factor=1.001", "1,000 rungs", "min_resources"],
+    ),
+    "factor-near-1-aggressive": (
+        lambda: halving(factor=1.001, n_candidates=9, aggressive_elimination=True),
+        ["factor=1.001", "1,000 rungs", "aggressive_elimination"],
+    ),
     "n_candidates-0": (lambda: halving(n_candidates=0), ["n_candidates=0"]),
     "n_candidates-negative": (lambda: halving(n_candidates=-1), ["n_candidates=-1"]),
     "n_candidates-word": (lambda: halving(n_candidates="most"), ["n_candidates='most'"]),
@@ -633,6 +640,72 @@ def test_fit_parameter_that_the_estimator_does_not_take_is_named(error_score):
         halving(error_score=error_score).fit(X, Y, colour="red")
 
     assert Counting.n_fits == 0
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [1.001, float(np.nextafter(1, 2)), Fraction(10**300 + 1, 10**300)],
+    ids=["near", "next", "nearer-than-floats"],
+)
+@pytest.mark.parametrize("search", [halving, hyperband])
+def test_any_factor_above_1_is_taken_where_the_rungs_are_few(search, factor):
+    """A factor next to 1 is no error while its bounds leave room for a few rungs only."""
+    fitted = search(factor=factor, n_candidates=3).fit(*data())
+
+    assert fitted.plan_.factor == Fraction(str(factor))
+    assert 1 < len(fitted.plan_.rungs) < 20
+
+
+class WithoutRepr:
+    """Has a repr that raises."""
+
+    def __repr__(self):
+        raise AssertionError("the repr was built")
+
+
+class OneValue(WithoutRepr, list):
+    """A list that cannot be shown."""
+
+
+def test_values_that_can_be_used_are_not_shown():
+    """The repr of what is searched is built for an error only."""
+    search = halving(space={"quality": OneValue([0.5])}, n_candidates=1)
+
+    search.plan(*data())
+
+    assert search.fit(*data()).best_params_["quality"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [(WithoutRepr(), "must be a list"), (OneValue(), "is empty")],
+    ids=["no-list", "empty"],
+)
+def test_values_whose_repr_raises_are_refused_by_name(values, problem):
+    """The error names the parameter, its class and what to do, though nothing can be shown."""
+    with pytest.raises((TypeError, ValueError), match=problem) as error:
+        halving(space={"quality": values}).plan(*data())
+
+    assert f"param_distributions['quality']=<{type(values).__name__}, whose repr" in str(
+        error.value
+    )
+
+
+def test_values_with_an_enormous_repr_are_refused_in_few_words():
+    """What is shown of values that cannot be used is cut."""
+    with pytest.raises(TypeError, match="must be a list") as error:
+        halving(space={"quality": {"x" * 10**6}}).plan(*data())
+
+    assert len(str(error.value)) < 50_000
+
+
+class Unshowable(WithoutRepr, Miscounting):
+    """A splitter that counts well, and cannot be shown."""
+
+
+def test_splitter_is_not_shown_where_it_splits_well():
+    """The repr of a splitter that can be used may raise."""
+    assert halving(cv=Unshowable(3, 3)).fit(*data()).n_splits_ == 3
 
 
 # --- what only a result can tell ---------------------------------------------------

@@ -91,11 +91,11 @@ from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._continuation import Continuation
-from skhyperband._evaluation import Evaluator, Task
-from skhyperband._kinds import KINDS, TRANSFORMERS
+from skhyperband._continuation import RULES, TRANSFORMERS, Continuation
+from skhyperband._evaluator import Evaluator
+from skhyperband._executors.states import LocalStateStore
+from skhyperband._records import Task
 from skhyperband._resources import N_SAMPLES, ParameterResource, SampleResource, Split
-from skhyperband._states import StateStore
 from tests.estimators import (
     DiesOnce,
     Failing,
@@ -118,12 +118,12 @@ def one_thread():
         yield
 
 
-# --- what each way is tried with ---------------------------------------------------
+# --- the cases of the conformance suite ---------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Case:
-    """A row of the conformance suite: where "auto" trains on, and must equal a fresh fit.
+    """A case of the conformance suite: "auto" continues training, and must equal a fresh fit.
 
     Attributes
     ----------
@@ -138,9 +138,9 @@ class Case:
     weights, missing : bool
         Whether some candidates are tried with weights, and with missing values.
     coded : bool
-        Whether classes must be the numbers from 0 on.
+        Whether the classes must be the integers from 0.
     may_stop : bool
-        Whether candidates may end by themselves.
+        Whether the training of a candidate may stop before its resource is used up.
     """
 
     name: str
@@ -581,7 +581,7 @@ def assert_equal(one, other, name):
 
 
 def assert_like_fresh_fits(estimator, candidate, resource, rungs, data, mode="auto"):
-    """Climb, compare with a fresh fit on each rung, and return what was trained on each."""
+    """Compare continued training with a fresh fit on each rung; return the amounts trained."""
     reached = climb(estimator, candidate, resource, rungs, data, mode)
     for ours in reached:
         assert_same(ours, fresh(estimator, candidate, resource, ours.n_resources, data), data)
@@ -589,16 +589,16 @@ def assert_like_fresh_fits(estimator, candidate, resource, rungs, data, mode="au
 
 
 def differences(rungs):
-    """Return what is left to train on each rung."""
+    """Return the amount that each rung adds to the rung before."""
     return np.diff(rungs, prepend=0).tolist()
 
 
-# --- where "auto" trains on, that equals a fresh fit --------------------------------
+# --- training that "auto" continues equals a fresh fit --------------------------------
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_auto_equals_a_fresh_fit(case):
-    """Random candidates train on, and are on each rung what a fresh fit makes of them."""
+    """The training of random candidates is continued, and equals a fresh fit on each rung."""
     rng = np.random.default_rng(0)
     estimator = case.make()
 
@@ -628,7 +628,7 @@ def test_auto_equals_a_fresh_fit(case):
 @pytest.mark.parametrize("validation_fraction", [0.2, None], ids=["held-out", "training"])
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
 def test_histogram_boosting_that_ends_exactly_at_its_rung_has_ended(scoring, validation_fraction):
-    """One whose own rule would stop it where its rung does is not trained on."""
+    """A candidate whose early stopping would end it exactly at its rung is not trained further."""
     data = data_for("binary")
     estimator = HistGradientBoostingClassifier(
         early_stopping=True,
@@ -792,7 +792,7 @@ def test_gradient_boosting_that_starts_from_an_estimator_is_fitted_fresh(order):
 
 @pytest.mark.parametrize("categories", [[4], [4, 5]], ids=repr)
 def test_histogram_boosting_with_categories_is_fitted_fresh(categories):
-    """It may predict the rows that it trains on from otherwise than it was trained."""
+    """The prediction for its training rows may differ from what training arrived at."""
     data = data_for("multiclass", missing=True)
     estimator = HistGradientBoostingClassifier(categorical_features=categories, random_state=0)
 
@@ -824,10 +824,7 @@ def test_no_container_and_no_table_makes_a_difference():
 
     assert done.returncode == 0, done.stderr
     of_rule, of_container = (
-        {
-            name: [int(count) for count in counts]
-            for name, *counts in (line.rsplit(maxsplit=5) for line in table.splitlines()[1:])
-        }
+        {line[:50].strip(): [int(n) for n in line[50:].split()] for line in table.splitlines()[1:]}
         for table in done.stdout.strip().split("\n\n")
     )
     assert of_rule.keys() >= {case.name for case in CASES}
@@ -896,7 +893,7 @@ def never_stop(i, estimator, variables):
 
 @dataclass(frozen=True)
 class Similar:
-    """A row of what is fitted fresh with "auto", and trains on with True only."""
+    """A case that is fitted fresh with "auto", and whose training only True continues."""
 
     name: str
     make: Callable[[], Any]
@@ -1056,7 +1053,7 @@ def test_auto_fits_fresh_what_only_true_trains_on(row):
     assert [ours.n_trained for ours in careful] == list(row.rungs)
     assert not any(ours.has_state for ours in careful)
     assert [ours.n_trained for ours in daring] == differences(row.rungs)
-    assert not any("could not train on" in text for ours in daring for text in ours.warnings)
+    assert not any("could not be continued" in text for ours in daring for text in ours.warnings)
 
 
 def rounds_of_xgboost(fitted):
@@ -1211,7 +1208,7 @@ NEVER_OF_LIBRARIES = {
 @pytest.mark.parametrize("mode", ["auto", True])
 @pytest.mark.parametrize("name", NEVER_OF_LIBRARIES)
 def test_what_cannot_be_boosted_on_is_fitted_fresh(name, mode):
-    """Nor do the libraries' own kinds, where the result would be another."""
+    """Subclasses from the same library have no rule where their result would differ."""
     estimator, data = NEVER_OF_LIBRARIES[name](), data_for("binary", coded=True)
 
     trained = assert_like_fresh_fits(estimator, {}, "n_estimators", (2, 5), data, mode)
@@ -1224,8 +1221,12 @@ def test_every_kind_is_tried():
     equal = {name_of(case.make()) for case in CASES}
     similar = {name_of(row.make()) for row in SIMILAR}
 
-    assert {name for kind in KINDS if kind.safe is not None for name in kind.estimators} <= equal
-    assert {name for kind in KINDS if kind.safe is None for name in kind.estimators} <= similar
+    assert {
+        name for rule in RULES if rule.exact_parameters is not None for name in rule.estimators
+    } <= equal
+    assert {
+        name for rule in RULES if rule.exact_parameters is None for name in rule.estimators
+    } <= similar
 
 
 # --- samples as the resource ---------------------------------------------------------
@@ -1293,7 +1294,7 @@ def test_sgd_sees_the_new_samples_once():
 
 
 def test_clusters_grow_by_samples_without_y():
-    """What has no y trains on as well: each new batch is one step more."""
+    """Training is continued without y too: each new batch is one more step."""
     estimator = MiniBatchKMeans(n_clusters=2, n_init=1, random_state=0)
     data = replace(data_for("binary"), y=None)
 
@@ -1458,7 +1459,7 @@ SUSPECT = {
 
 @pytest.mark.parametrize("name", TRUSTED)
 def test_last_step_trains_on_after_trusted_transformers(name):
-    """A pipeline's last step goes on as its own kind does, from what it was given before."""
+    """The training of a pipeline's last step is continued by its own rule, on transformed rows."""
     trained = assert_like_fresh_fits(TRUSTED[name], {}, FOREST, (1, 3, 9), data_for("binary"))
 
     assert trained == [1, 2, 6]
@@ -1532,7 +1533,7 @@ def test_last_step_that_ended_by_itself_is_reused():
 
 
 def test_what_is_not_the_last_step_is_fitted_fresh():
-    """A resource of an earlier step, or of something deeper, is no one's to train on."""
+    """Training is not continued by a resource of an earlier step, or of a nested estimator."""
     data = data_for("binary")
     forest = RandomForestClassifier(random_state=0)
     chosen = make_pipeline(SelectFromModel(forest), GaussianNB())
@@ -1615,7 +1616,7 @@ def fit_on(engine, search, *data, **fit_params):
 
 
 def results_of(search):
-    """Return cv_results_ without what training on is meant to change."""
+    """Return cv_results_ without the columns that continued training is meant to change."""
     return {
         # An estimator among the parameters is equal to no other.
         name: list(map(str, column)) if name.startswith("param") else column
@@ -1866,10 +1867,10 @@ class Repeating:
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)
 
-    def ask(self, n):
+    def ask(self, n, *, repeat, bracket):
         return [{"min_samples_leaf": int(self.rng.integers(1, 6))} for _ in range(n)]
 
-    def tell(self, candidates, scores, n_resources):
+    def tell(self, level):
         pass
 
 
@@ -1892,14 +1893,15 @@ def test_equal_candidates_share_what_was_trained(
 @on_each_engine
 def test_states_may_lie_in_files(engine, classification, assert_same_results, monkeypatch):
     """Where memory holds next to none of them, the results and the cost are the same."""
-    small = partial(StateStore, in_memory=1000)
+    small = partial(LocalStateStore, max_bytes_in_memory=1000)
     written = []
-    write = StateStore._write
-    monkeypatch.setattr(StateStore, "_write", lambda *args: (written.append(1), write(*args)))
+    write = LocalStateStore._write
+    monkeypatch.setattr(LocalStateStore, "_write", lambda *args: (written.append(1), write(*args)))
     expected = forest_search(continue_training=False).fit(*classification)
     assert not written
 
-    monkeypatch.setattr("skhyperband._base.StateStore", small)
+    for module in ("joblib", "sequential"):
+        monkeypatch.setattr(f"skhyperband._executors.{module}_executor.LocalStateStore", small)
     search = fit_on(engine, forest_search(), *classification)
 
     assert len(written) > 10
@@ -2060,7 +2062,7 @@ def test_lambda_reaches_other_processes(classification, assert_same_results):
 @on_each_engine
 @pytest.mark.parametrize("estimator", [Writing(), NotWriting()], ids=["writing", "not"])
 def test_callable_may_write_into_its_rows(estimator, engine, regression, assert_same_results):
-    """What is trained on in place harms no other fit."""
+    """Continuing the training of an estimator in place changes no other fit."""
     search = SuccessiveHalvingSearchCV(
         estimator,
         {"shift": np.linspace(-1, 1, 9).tolist()},
@@ -2172,10 +2174,10 @@ def test_state_that_cannot_be_opened_costs_fresh_fits(classification):
 
 
 def test_kind_that_cannot_train_on_after_all_is_fitted_fresh(classification, assert_same_results):
-    """What one of ours raises while it trains on is a warning, and no failure."""
+    """An exception in a rule of this package is a warning, and no failure of the candidate."""
     search = forest_search(forest=RefusingForest(random_state=0), continue_training=True)
 
-    with pytest.warns(UserWarning, match="could not train on .*no more trees"):
+    with pytest.warns(UserWarning, match="could not be continued .*no more trees"):
         search.fit(*classification)
 
     expected = forest_search(continue_training=False).fit(*classification)
@@ -2280,7 +2282,7 @@ REASONS = {
         RandomForestClassifier,
         {"max_features": [0.1, 0.2]},
         "max_depth",
-        "nothing is known of how a RandomForestClassifier trains on by 'max_depth'",
+        "nothing is known of how the training of RandomForestClassifier is continued by 'max_depth'",
     ),
     "step": (
         lambda: in_order(PCA()),
@@ -2292,7 +2294,7 @@ REASONS = {
         lambda: make_pipeline(SelectFromModel(RandomForestClassifier()), GaussianNB()),
         {"gaussiannb__var_smoothing": [1e-9, 1e-3]},
         "selectfrommodel__estimator__n_estimators",
-        "a pipeline trains on by its last step only, here 'gaussiannb'",
+        "of a pipeline only the training of the last step is continued, here 'gaussiannb'",
     ),
     "samples": (
         KNeighborsClassifier,
@@ -2305,7 +2307,7 @@ REASONS = {
 
 @pytest.mark.parametrize("name", REASONS)
 def test_reason_of_fresh_fits_is_the_real_one(name):
-    """It names the parameter or the step that makes it impossible to train on."""
+    """The warning names the parameter or the step that makes continued training impossible."""
     make, space, resource, reason = REASONS[name]
     estimator = make()
     candidate = {key: values[0] for key, values in space.items()}

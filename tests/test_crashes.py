@@ -11,8 +11,8 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
 
 from skhyperband import SuccessiveHalvingSearchCV
-from skhyperband._evaluation import Outcome, Task
-from skhyperband._execution import JoblibExecutor
+from skhyperband._executors.joblib_executor import JoblibExecutor
+from skhyperband._records import Outcome, Task
 from tests.estimators import (
     WAYS_TO_DIE,
     CausedByItself,
@@ -28,7 +28,7 @@ ONE_SPLIT = ShuffleSplit(1, random_state=0)
 
 
 def search_of(estimator, n_candidates=9, **options):
-    """Return a search over the quality, by a parameter that costs nothing."""
+    """Return a search over the quality, with an estimator that costs nothing."""
     options = {"cv": 2, "n_jobs": 2, **options}
     return SuccessiveHalvingSearchCV(
         estimator,
@@ -42,12 +42,12 @@ def search_of(estimator, n_candidates=9, **options):
 
 
 def deadly(folder, **options):
-    """Return an estimator that dies, below 0.3 if not told otherwise."""
+    """Return an estimator that kills its worker, by default where the quality is below 0.3."""
     return Deadly(marks=str(folder), parent=os.getpid(), **{"below": 0.3, **options})
 
 
 def deaths(folder):
-    """Return {quality: how often it died}."""
+    """Return {quality: how often its worker died}."""
     return {float(mark.name): len(mark.read_text()) for mark in folder.iterdir()}
 
 
@@ -55,7 +55,7 @@ def deaths(folder):
 def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
     classification, tmp_path, assert_same_results
 ):
-    """A third of a rung dies: it costs those only, and the rest is as if they had raised."""
+    """Where a third of a rung kills its worker, the results are as if it had raised."""
     search = search_of(deadly(tmp_path, below=0.35), 27, cv=ONE_SPLIT)
 
     with pytest.warns(FitFailedWarning, match=r"(?s)9 of 40 .*quality=0\.05:\nThe worker process"):
@@ -63,7 +63,7 @@ def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
     with pytest.warns(FitFailedWarning, match="too low"):
         raising = search_of(Failing(below=0.35), 27, cv=ONE_SPLIT).fit(*classification)
 
-    # Each twice alone; some in the common pool before.
+    # Each kills a worker twice when it runs alone, and some do so before, among the others.
     assert len(deaths(tmp_path)) == 9
     assert min(deaths(tmp_path).values()) >= 2
     assert sum(deaths(tmp_path).values()) > 18
@@ -75,7 +75,7 @@ def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
 def test_however_a_worker_ends_it_costs_one_candidate(
     classification, tmp_path, assert_same_results, way
 ):
-    """Killed, gone, crashed or out of memory: that candidate has error_score."""
+    """A worker that is killed, exits, crashes or lacks memory gives its candidate error_score."""
     options = {"cv": ONE_SPLIT, "error_score": -1.0, "refit": False}
     search = search_of(deadly(tmp_path, below=0.1, way=way), **options)
 
@@ -89,7 +89,7 @@ def test_however_a_worker_ends_it_costs_one_candidate(
 
 
 def test_best_candidate_may_die_in_the_last_rung(classification, tmp_path, assert_same_results):
-    """It has error_score there, and the rung below says who is best."""
+    """It has error_score there, and the rung below decides which candidate is best."""
     options = {"cv": ONE_SPLIT, "n_jobs": 2}
     search = search_of(deadly(tmp_path, below=2.0, from_units=9), **options)
 
@@ -105,7 +105,7 @@ def test_best_candidate_may_die_in_the_last_rung(classification, tmp_path, asser
 
 
 def test_worker_that_dies_once_costs_nothing(classification, tmp_path, assert_same_results):
-    """What dies only sometimes is tried again, and counts as measured."""
+    """An evaluation whose worker died is made again, and then counts as any other."""
     search = search_of(deadly(tmp_path, once=True)).fit(*classification)
 
     assert deaths(tmp_path).keys() == {0.05, 0.1625, 0.275}
@@ -114,7 +114,7 @@ def test_worker_that_dies_once_costs_nothing(classification, tmp_path, assert_sa
 
 
 def test_error_score_raise_holds_for_dead_workers(classification, tmp_path):
-    """error_score="raise" ends the search where a process ended twice."""
+    """With error_score="raise" the search ends when the retries of a task failed, too."""
     search = search_of(deadly(tmp_path), error_score="raise")
 
     with pytest.raises(RuntimeError, match="worker process ended"):
@@ -124,14 +124,14 @@ def test_error_score_raise_holds_for_dead_workers(classification, tmp_path):
 
 
 class Waits:
-    """Evaluates at once; task 0 waits till the others' outcomes were taken, and dies."""
+    """Evaluates at once; only task 0 waits for the results of the others, and kills its worker."""
 
     def __init__(self, folder, n_others):
         self.folder = folder
         self.n_others = n_others
 
     def __call__(self, task):
-        """Leave a mark, and do so."""
+        """Leave a mark, and evaluate or kill the worker."""
         with open(self.folder / f"begun-{task.split}", "a") as file:
             file.write("x")
         if task.split == 0:
@@ -162,7 +162,7 @@ def test_finished_evaluations_are_not_made_again(tmp_path):
 def test_memory_that_numpy_cannot_have_is_an_exception(
     classification, assert_same_results, n_jobs
 ):
-    """A MemoryError is a failure like any other: nobody dies of it."""
+    """A MemoryError is a failure like any other, of which no worker dies."""
     search = search_of(Greedy(below=0.3), n_jobs=n_jobs)
 
     with pytest.warns(FitFailedWarning, match=r"(?s)6 of 26 .*MemoryError: Unable to allocate"):
@@ -176,7 +176,7 @@ def test_memory_that_numpy_cannot_have_is_an_exception(
 
 
 def test_exception_that_cannot_be_unpickled_is_no_death(classification):
-    """It fails as any other exception, and the workers live on."""
+    """It is a failure like any other, and the workers live on."""
     search = search_of(RaisesUnpicklable())
 
     with pytest.raises(ValueError, match="UnpicklableError"):
@@ -192,7 +192,7 @@ def test_exception_that_cannot_be_unpickled_is_no_death(classification):
 def test_a_child_that_a_fit_forks_ends_there(
     classification, tmp_path, step, way, status, n_jobs, assert_same_results
 ):
-    """However it leaves the user's code, it does not go on with the search."""
+    """However the child leaves the user's code, it does not go on with the search."""
     statuses = tmp_path / "statuses"
     estimator = Forking(step=step, way=way, statuses=str(statuses))
     options = {"n_jobs": n_jobs, "refit": False}
@@ -207,7 +207,7 @@ def test_a_child_that_a_fit_forks_ends_there(
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_that_is_its_own_cause_is_a_failure_like_any_other(classification, n_jobs):
-    """Chains of causes that lead back to themselves are not followed for ever."""
+    """A chain of causes that leads back to its beginning is not followed for ever."""
     search = search_of(CausedByItself(), n_jobs=n_jobs)
 
     with pytest.warns(FitFailedWarning, match="ArithmeticError: read-only"):
@@ -237,8 +237,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
-def test_data_larger_than_the_temporary_folder_are_named(tmp_path):
-    """The error says where there is too little room, and three ways out."""
+def test_data_larger_than_the_temporary_folder_are_an_error(tmp_path):
+    """The error says which folder has too little room, and names three ways out."""
     script = tmp_path / "script.py"
     script.write_text(WITHOUT_ROOM)
     root = Path(__file__).parents[1]

@@ -35,7 +35,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skhyperband._digest import digest, versions
+from skhyperband._journal.digest import digest, versions
 
 N_BYTES = 8_000_000  # Of an array that is large enough for its copies to be seen.
 
@@ -46,7 +46,7 @@ class Color(enum.Enum):
 
 
 class Record:
-    """An object with state, whatever is handed in."""
+    """An object with the given state."""
 
     def __init__(self, **state):
         vars(self).update(state)
@@ -660,7 +660,7 @@ def test_what_was_learned_counts_where_nothing_is_cloned():
 
 
 def test_requests_for_metadata_count():
-    """What an estimator asks to be given changes what it computes; who asks does not."""
+    """Metadata requests change the digest; the estimator that owns them does not."""
     with config_context(enable_metadata_routing=True):
         asking = LogisticRegression().set_fit_request(sample_weight=True)
         as_learned = clone(asking).fit([[0], [1]], [0, 1])

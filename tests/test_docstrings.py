@@ -1,12 +1,16 @@
-"""What the public docstrings hold: the rules of numpydoc, and no difference without a reason."""
+"""Public docstrings follow the rules of numpydoc, and differ between the searches only on purpose."""
 
 import dataclasses
 import functools
 import inspect
+from typing import Protocol
 
 import pytest
 
 import skhyperband
+import skhyperband.testing
+from skhyperband._results import RungResult
+from skhyperband._schedule import Bracket, Level, Rung
 
 pytest.importorskip("numpydoc", reason="the oldest dependencies are installed without numpydoc")
 from numpydoc.docscrape import NumpyDocString
@@ -21,17 +25,21 @@ IGNORED = {
 }
 # Methods and properties: the example of the class shows them, and they are found there.
 IGNORED_OF_MEMBERS = {"EX01", "SA01"}
-# Functions, and classes that users are handed: not all of them have a relative.
-IGNORED_OF_OTHERS = {"SA01"}
-# Records, which users are handed and never make: their fields stand under "Attributes", and the
-# example of what returns them may show them.
-IGNORED_OF_RECORDS = {"PR01", "EX01"}
+# Records, which users receive and never create: their fields are documented as attributes.
+IGNORED_OF_RECORDS = {"PR01"}
+# Protocols: they have no constructor of their own, and users do not call it.
+IGNORED_OF_PROTOCOLS = {"PR01"}
+# Records within public records: the example and the relatives of the public ones are enough.
+INNER_RECORDS = (Rung, Bracket, Level, RungResult)
+IGNORED_OF_INNER_RECORDS = {"PR01", "EX01", "SA01"}
+# The modules whose public names are public, besides the package itself.
+PUBLIC_MODULES = (skhyperband, skhyperband.testing)
 
-# Shared parameters whose documentation says other things in the two searches, and why.
+# Shared parameters whose documentation differs between the two searches, and why.
 DIFFERENT = {
-    "param_distributions": "only one of them can try a whole grid",
-    "n_candidates": "the size of the only bracket, or of the widest",
-    "initial_candidates": "they are counted in the only bracket, or in the widest",
+    "param_distributions": "only one search can evaluate a whole grid",
+    "n_candidates": "the size of the only bracket, or of the widest one",
+    "initial_candidates": "they count towards the only bracket, or towards the widest one",
 }
 
 
@@ -55,21 +63,26 @@ def members(cls):
 
 
 def documented():
-    """Yield each public object's name, and the rules that it does not have to follow."""
-    for name in skhyperband.__all__:
-        value = getattr(skhyperband, name)
-        ignored = IGNORED if value in SEARCHES else IGNORED | IGNORED_OF_OTHERS
+    """Yield the names of what users may look up, and the rules that do not apply to each."""
+    for module, name in ((home, name) for home in PUBLIC_MODULES for name in home.__all__):
+        value = getattr(module, name)
+        ignored = IGNORED
         if dataclasses.is_dataclass(value):
-            ignored = ignored | IGNORED_OF_RECORDS
-        yield pytest.param(f"skhyperband.{name}", ignored, id=name)
+            ignored = IGNORED | IGNORED_OF_RECORDS
+        elif inspect.isclass(value) and Protocol in value.__bases__:
+            ignored = IGNORED | IGNORED_OF_PROTOCOLS
+        yield pytest.param(f"{module.__name__}.{name}", ignored, id=name)
         if inspect.isclass(value):
             for member in members(value):
-                full = f"{name}.{member}"
-                yield pytest.param(f"skhyperband.{full}", IGNORED | IGNORED_OF_MEMBERS, id=full)
+                full = f"{module.__name__}.{name}.{member}"
+                yield pytest.param(full, IGNORED | IGNORED_OF_MEMBERS, id=f"{name}.{member}")
+    for record in INNER_RECORDS:
+        name = f"{record.__module__}.{record.__name__}"
+        yield pytest.param(name, IGNORED | IGNORED_OF_INNER_RECORDS, id=record.__name__)
 
 
 def section(cls, title):
-    """Return a section of a class's docstring: name to type and text, wherever its lines end."""
+    """Return a section of a class's docstring as name to type and text, without line breaks."""
     entries = NumpyDocString(inspect.getdoc(cls))[title]
     return {
         name: (entry.type, " ".join(entry.desc))
@@ -88,7 +101,7 @@ DOCUMENTED = list(documented())
 
 @pytest.mark.parametrize(("name", "ignored"), DOCUMENTED)
 def test_docstrings_follow_numpydoc(name, ignored):
-    """A public object's docstring has the sections, order and marks that numpydoc asks for."""
+    """A public docstring has the sections, order and punctuation that numpydoc requires."""
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in ignored]
 
     assert not errors
@@ -100,26 +113,30 @@ def test_what_is_validated():
 
     assert names >= {
         *skhyperband.__all__,
+        "check_sampler",
         *(f"{cls.__name__}.{name}" for cls in SEARCHES for name in ("fit", "plan", "score")),
         "Plan.cost",
         "Plan.n_candidates",
+        "Rung",
     }
 
 
 def test_what_is_ignored_is_a_rule():
     """Every code that is ignored is one of numpydoc's."""
-    ignored = IGNORED | IGNORED_OF_MEMBERS | IGNORED_OF_OTHERS | IGNORED_OF_RECORDS
+    ignored = IGNORED.union(
+        IGNORED_OF_MEMBERS, IGNORED_OF_RECORDS, IGNORED_OF_PROTOCOLS, IGNORED_OF_INNER_RECORDS
+    )
 
     assert ignored <= ERROR_MSGS.keys()
 
 
 @pytest.mark.parametrize(
     "record",
-    [cls for cls in vars(skhyperband).values() if dataclasses.is_dataclass(cls)],
+    [*filter(dataclasses.is_dataclass, vars(skhyperband).values()), *INNER_RECORDS],
     ids=lambda record: record.__name__,
 )
 def test_the_fields_of_records_are_documented(record):
-    """What a record holds is all under "Attributes", and nothing else is."""
+    """The section "Attributes" of a record documents all of its fields and nothing else."""
     fields = {field.name for field in dataclasses.fields(record)}
 
     assert section(record, "Attributes").keys() == fields
@@ -129,7 +146,7 @@ def test_the_fields_of_records_are_documented(record):
     "name", sorted(set.intersection(*map(constructor, SEARCHES)) - DIFFERENT.keys())
 )
 def test_shared_parameters_are_documented_alike(name):
-    """A parameter that means the same in both searches is described in the same words."""
+    """A parameter that means the same in both searches has the same documentation in both."""
     one, other = (section(cls, "Parameters")[name] for cls in SEARCHES)
 
     assert one == other
@@ -137,7 +154,7 @@ def test_shared_parameters_are_documented_alike(name):
 
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_parameters_that_differ_are_documented_differently(name):
-    """A parameter that is listed as different is described in other words by each search."""
+    """A parameter that is listed as different has a different documentation in each search."""
     one, other = (section(cls, "Parameters")[name] for cls in SEARCHES)
 
     assert one != other

@@ -8,12 +8,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._execution import _pack, _unpack
+from skhyperband._executors.broadcast import pack, unpack
 from tests.estimators import Failing, Reporting, Scored
 
 
 def forest_search(**options):
-    """Return a search over forests, by trees."""
+    """Return a search over forests whose resource is the number of trees."""
     return HyperbandSearchCV(
         RandomForestClassifier(random_state=0),
         {"max_features": uniform(0.1, 0.9), "min_samples_leaf": range(1, 20)},
@@ -26,7 +26,7 @@ def forest_search(**options):
 
 
 def sample_search(**options):
-    """Return a search over linear models, by samples, with growing splits."""
+    """Return a search over linear models whose resources are samples and splits."""
     return HyperbandSearchCV(
         SGDClassifier(random_state=0),
         {"alpha": loguniform(1e-6, 1)},
@@ -59,7 +59,7 @@ def _fit(make_search, backend, n_jobs, data):
 
 @pytest.mark.parametrize("pre_dispatch", ["all", 2, "1.5*n_jobs"])
 def test_pre_dispatch_changes_no_result(classification, pre_dispatch, assert_same_results):
-    """However many tasks wait at the workers, the results are the same."""
+    """The results are the same, however many tasks are sent to the workers ahead."""
     one = sample_search().fit(*classification)
 
     other = sample_search(n_jobs=2, pre_dispatch=pre_dispatch).fit(*classification)
@@ -68,7 +68,7 @@ def test_pre_dispatch_changes_no_result(classification, pre_dispatch, assert_sam
 
 
 def test_number_of_workers_may_come_from_the_context(classification, assert_same_results):
-    """n_jobs=None takes what parallel_config says."""
+    """n_jobs=None means the number that parallel_config was given."""
     with joblib.parallel_config(backend="threading", n_jobs=2):
         search = sample_search().fit(*classification)
 
@@ -77,7 +77,7 @@ def test_number_of_workers_may_come_from_the_context(classification, assert_same
 
 @pytest.mark.parametrize(("backend", "n_jobs"), ENGINES[1:4])
 def test_failures_are_reported_from_every_engine(classification, backend, n_jobs):
-    """A failing fit costs its candidate, in a thread and in a process too."""
+    """A fit that fails costs only its candidate, also in a thread or a process."""
     search = HyperbandSearchCV(
         Failing(), {"quality": uniform()}, resource="n_units", max_resources=9, random_state=0
     ).set_params(n_jobs=n_jobs)
@@ -118,7 +118,7 @@ class CountingScorer:
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_scorer_may_write_to_an_array_of_its_own(classification, n_jobs):
-    """What a scorer carries is its own in a worker too."""
+    """The arrays of a scorer can be written to in a worker, too."""
     search = search_of(Scored(), [0.1, 0.2], scoring=CountingScorer(), n_jobs=n_jobs)
 
     search.fit(*classification)
@@ -127,7 +127,7 @@ def test_scorer_may_write_to_an_array_of_its_own(classification, n_jobs):
 
 
 def test_scorers_that_write_fail_no_other_thread(classification):
-    """One of several scorers writes into X; in threads all are scored all the same."""
+    """A scorer that writes to X fails no scorer of another thread."""
 
     def writing(estimator, X, y):
         X[0] = 0
@@ -158,8 +158,8 @@ class Unloadable(Scored):
         raise ArithmeticError("cannot be loaded here")
 
 
-def test_what_a_worker_cannot_unpickle_is_no_death(classification):
-    """The search ends at once, and says what could not be read."""
+def test_estimator_that_a_worker_cannot_unpickle_is_an_error(classification):
+    """The search ends with an error that says so, and blames no candidate."""
     with pytest.raises(RuntimeError, match="un-serialize"):
         search_of(Unloadable(), [0.1, 0.2], n_jobs=2).fit(*classification)
 
@@ -174,21 +174,21 @@ def test_pre_dispatch_of_nothing_is_an_error(classification, pre_dispatch):
 
 
 def test_mapped_data_stay_in_their_file(classification, tmp_path, assert_same_results):
-    """A memory-mapped X is neither copied nor written to by what is sent to the workers."""
+    """A memory-mapped X is sent to the workers as the name of its file."""
     X, y = classification
     mapped = np.memmap(tmp_path / "X", X.dtype, "w+", shape=X.shape)
     mapped[:] = X
     search = search_of(Summing(), [0.1, 0.2], n_jobs=2).fit(mapped, y)
 
-    packed, sizes = _pack(mapped)
+    packed, sizes = pack(mapped)
 
-    assert _unpack(packed, sizes)[3, 2] == X[3, 2]
+    assert unpack(packed, sizes)[3, 2] == X[3, 2]
     assert sum(sizes) < X.nbytes
     assert_same_results(search.cv_results_, search_of(Summing(), [0.1, 0.2]).fit(X, y).cv_results_)
 
 
 class Summing(Scored):
-    """Scores by the sum of what it is given."""
+    """Scores by the sum of the data that it is given."""
 
     def score(self, X, y=None):
         """Add up."""
@@ -210,7 +210,7 @@ def reporting_search(**options):
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_no_n_jobs_is_one_worker_within_a_task(classification, backend):
-    """What a fit runs in parallel by default, it runs alone."""
+    """A fit that would use all workers by default uses one."""
     with joblib.parallel_config(backend=backend, n_jobs=2):
         search = reporting_search().fit(*classification)
 
@@ -219,7 +219,7 @@ def test_no_n_jobs_is_one_worker_within_a_task(classification, backend):
 
 @pytest.mark.slow
 def test_no_n_jobs_is_one_worker_within_a_task_of_dask(classification, dask_client):
-    """A forest in a Dask worker adds up its trees as everywhere, not by all of its cores."""
+    """A forest in a Dask worker adds up its trees in one thread, as with other backends."""
     with joblib.parallel_config(backend="dask"):
         search = reporting_search().fit(*classification)
 
@@ -230,7 +230,7 @@ def test_no_n_jobs_is_one_worker_within_a_task_of_dask(classification, dask_clie
 def test_results_on_dask_are_those_of_one_process(
     classification, dask_client, assert_same_results
 ):
-    """Forests score the same to the last bit, whatever Dask has them do in parallel."""
+    """cv_results_ is bit-identical to that of one process."""
     with joblib.parallel_config(backend="dask"):
         search = forest_search(scoring="roc_auc").fit(*classification)
 
@@ -241,7 +241,7 @@ def test_results_on_dask_are_those_of_one_process(
 
 @pytest.mark.parametrize("n_jobs", [2, -1])
 def test_multiprocessing_is_refused(classification, n_jobs):
-    """A backend that waits for ever when a worker dies runs no search."""
+    """An error before any fit says that the backend waits for ever when a worker dies."""
     if joblib.cpu_count() == 1 and n_jobs == -1:
         pytest.skip("there is one worker only")
     search = sample_search(n_jobs=n_jobs)
@@ -253,8 +253,8 @@ def test_multiprocessing_is_refused(classification, n_jobs):
         search.fit(*classification)
 
 
-def test_multiprocessing_is_no_matter_to_one_worker(classification, assert_same_results):
-    """Where nothing runs in parallel, the backend starts nothing."""
+def test_multiprocessing_with_one_worker_is_accepted(classification, assert_same_results):
+    """A search with one worker starts no process, whatever the backend."""
     with joblib.parallel_config(backend="multiprocessing"):
         search = sample_search(n_jobs=1).fit(*classification)
 

@@ -301,7 +301,7 @@ def test_searches_in_two_threads_do_not_disturb_each_other(tmp_path, how, n_time
     if how == "dies" and joblib.__version__.startswith("1.4."):
         pytest.skip("this joblib may tell one thread only that its workers are gone")
 
-    said = finish(start(IN_THREADS, tmp_path, how, n_times), seconds=40)
+    said = finish(start(IN_THREADS, tmp_path, how, n_times), seconds=200)
 
     assert said == "the same"
 

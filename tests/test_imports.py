@@ -1,4 +1,5 @@
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -7,24 +8,56 @@ import pytest
 import skhyperband
 
 PACKAGE = Path(skhyperband.__file__).parent
-MODULES = {path.stem: ast.parse(path.read_text()) for path in sorted(PACKAGE.glob("*.py"))}
 
-# Lowest first: a module imports only from those above it in this list.
+
+def name_of(path):
+    """Return a module's dotted name in the package; a package is named like its folder."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(path): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+
+# Lowest first: a module imports only from those in the lines above its own.
 LAYERS = [
-    {"_messages"},
-    {"_plan", "_pickling", "_rooms", "_digest", "_journal"},
-    {"_warnings", "_sklearn_compat", "_samplers", "_resources", "_states"},
-    {"_subset", "_feature_bundles"},
-    {"_kinds"},
-    {"_continuation"},
-    {"_evaluation"},
-    {"_execution"},
-    {"_loop", "_replay"},
-    {"_results"},
-    {"_parameters", "_inputs", "_scoring"},
-    {"_base"},
-    {"_search"},
-    {"__init__"},
+    ["_messages", "_pickling", "_tables", "_sklearn_compat", "_forks", "_typing"],
+    ["_schedule", "_fit_warnings", "_space"],
+    ["_records", "_resources"],
+    ["_subset", "_history"],
+    ["_continuation.base", "_continuation.feature_bundles"],
+    [
+        "_continuation.sklearn_rules",
+        "_continuation.xgboost_rules",
+        "_continuation.lightgbm_rules",
+        "_continuation.catboost_rules",
+        "_continuation.skorch_rules",
+        "_continuation.pipelines",
+    ],
+    ["_continuation.policy"],
+    ["_continuation"],
+    ["_executors.shared_memory", "_executors.broadcast", "_executors.base"],
+    ["_executors.states", "_executors.isolation"],
+    ["_executors.sequential_executor", "_executors.joblib_executor"],
+    ["_executors"],
+    ["_evaluator"],
+    ["_journal.hashing", "_journal.files", "_journal.entries"],
+    ["_journal.known_types"],
+    ["_journal.digest", "_journal.database"],
+    ["_journal.keys", "_journal.replay", "_journal.reading"],
+    ["_journal"],
+    ["_samplers.base", "_samplers.random", "_samplers.grid"],
+    ["_samplers"],
+    ["_brackets", "_observers"],
+    ["_level_evaluation"],
+    ["_halving"],
+    ["_results"],
+    ["_scoring", "_resource_names"],
+    ["_candidates", "_fitted"],
+    ["_param_validation", "_data", "_planning", "_user_warnings"],
+    ["_setup"],
+    ["_base"],
+    ["_search", "testing"],
+    ["__init__"],
 ]
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
@@ -47,9 +80,10 @@ def imports_of_ours(name):
     """Return the modules of the package that the module imports."""
     found = set()
     for module, imported in imports(MODULES[name]):
-        package, _, submodule = module.partition(".")
+        package, _, inner = module.partition(".")
         if package == "skhyperband":
-            found.add(submodule or (imported if imported in MODULES else "__init__"))
+            submodule = f"{inner}.{imported}" if inner else imported
+            found.add(submodule if submodule in MODULES else inner or "__init__")
     return found
 
 
@@ -101,21 +135,23 @@ def test_the_one_importer_needs_private_names():
 
 def test_the_schedule_needs_the_standard_library_only():
     """Planning imports nothing of ours and nothing that is installed."""
-    assert imports_at_the_top(MODULES["_plan"]) <= sys.stdlib_module_names
-    assert imports_of_ours("_plan") == set()
+    assert imports_at_the_top(MODULES["_schedule"]) <= {*sys.stdlib_module_names, "skhyperband"}
+    assert imports_at_the_top(MODULES["_tables"]) <= sys.stdlib_module_names
+    assert imports_of_ours("_schedule") == {"_tables"}
+    assert imports_of_ours("_tables") == set()
 
 
 def test_the_schedule_asks_for_pandas_only_when_it_makes_a_frame():
     """What is imported within its functions is pandas and nothing else."""
-    lazy = {module for module, _ in imports(MODULES["_plan"])} - sys.stdlib_module_names
+    lazy = {module for module, _ in imports(MODULES["_tables"])} - sys.stdlib_module_names
 
     assert lazy - {"collections.abc"} == {"pandas"}
 
 
-@pytest.mark.parametrize("upper", ["_execution", "_loop", "_results", "_search"])
+@pytest.mark.parametrize("upper", ["_executors", "_halving", "_history", "_results", "_search"])
 def test_workers_import_nothing_that_runs_the_search(upper):
     """An evaluation knows nothing of who ordered it."""
-    assert upper not in imports_of_ours("_evaluation")
+    assert upper not in imports_of_ours("_evaluator")
 
 
 OPTIONAL = {"pandas", "polars", "matplotlib", "rich", "optuna", "dask", "distributed", "ray"}
@@ -126,3 +162,13 @@ OPTIONAL |= {"xgboost", "lightgbm", "catboost", "skorch", "torch"}
 def test_extras_are_imported_where_they_are_used(name):
     """Importing the package needs no optional dependency."""
     assert not imports_at_the_top(MODULES[name]) & OPTIONAL
+
+
+def test_the_table_of_modules_is_that_of_the_layers():
+    """CONTRIBUTING.md lists the modules from the top layer down, with their first sentences."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    names = [name for layer in reversed(LAYERS) for name in layer if name != "__init__"]
+    rows = [f"| `{n}` | {ast.get_docstring(MODULES[n]).partition(chr(10))[0]} |" for n in names]
+
+    table = text.partition("| module | what it is for |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `.*", table, flags=re.MULTILINE) == rows

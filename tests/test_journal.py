@@ -19,8 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhyperband import _journal, read_journal
-from skhyperband._journal import SCHEMA, Entry, Journal, read_entries
+from skhyperband import read_journal
+from skhyperband._journal import files
+from skhyperband._journal.database import SCHEMA, Journal, read_entries
+from skhyperband._journal.entries import Entry
+from skhyperband._records import FailedStep
 
 ROOT = Path(__file__).parents[1]
 IDENTITY = {"estimator": "package.Class", "X": "array (3, 2) 00ff", "y": "array (3,) 11"}
@@ -78,7 +81,12 @@ entries = st.builds(
     failed_step=st.none(),
     failure=st.none(),
     finished=seconds,
-) | st.builds(replace, st.just(ENTRY), failed_step=st.text(), failure=st.text())
+) | st.builds(
+    replace,
+    st.just(ENTRY),
+    failed_step=st.sampled_from([step.value for step in FailedStep]),
+    failure=st.text(),
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -139,7 +147,7 @@ def test_process_that_ends_in_the_middle_loses_nothing_that_was_added(path):
     """os._exit closes nothing; the next to open finds it all."""
     program = """
 import os, sys
-from skhyperband._journal import Journal
+from skhyperband._journal.database import Journal
 from tests.test_journal import ENTRY, IDENTITY
 journal = Journal(sys.argv[1], IDENTITY)
 for number in range(100):
@@ -214,7 +222,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_journal_is_refused_and_left_as_it_is(path, make, message):
-    """The error names the file and the way out; not a byte of it is changed."""
+    """The error names the file and says what to do; no byte of the file changes."""
     make(path)
     before = None if os.path.isdir(path) else Path(path).read_bytes()
 
@@ -276,7 +284,7 @@ def test_second_writer_is_refused_in_the_same_process(path):
 
 WRITER = """
 import sys, time
-from skhyperband._journal import Journal
+from skhyperband._journal.database import Journal
 from tests.test_journal import ENTRY, IDENTITY
 with Journal(sys.argv[1], IDENTITY) as journal:
     journal.add(b"key", ENTRY)
@@ -286,7 +294,7 @@ with Journal(sys.argv[1], IDENTITY) as journal:
 
 
 def test_second_writer_is_refused_in_another_process_until_it_is_killed(path):
-    """A lock goes with its process, whatever ends it; readers are never kept out."""
+    """The lock ends with its process, even a killed one; reading is always possible."""
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, path],
         stdin=subprocess.PIPE,
@@ -307,8 +315,8 @@ def test_second_writer_is_refused_in_another_process_until_it_is_killed(path):
 
 
 def test_lock_that_its_holder_has_just_removed_is_taken_again(path, monkeypatch):
-    """Who locks a file that has lost its name holds nothing; the next one may have another."""
-    lock = _journal._lock
+    """A lock on a file that was removed meanwhile is dropped, and the new file is locked."""
+    lock = files._lock
     locked = []
 
     def slow(file):
@@ -317,7 +325,7 @@ def test_lock_that_its_holder_has_just_removed_is_taken_again(path, monkeypatch)
         locked.append(file.name)
         lock(file)
 
-    monkeypatch.setattr(_journal, "_lock", slow)
+    monkeypatch.setattr(files, "_lock", slow)
     with opened(path):
         held = os.path.exists(f"{path}-lock")
         with pytest.raises(ValueError, match="another search is writing"):
@@ -469,7 +477,7 @@ def test_folder_whose_locks_do_not_work_is_no_other_search(path, monkeypatch):
     def unsupported(file):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(_journal, "_lock", unsupported)
+    monkeypatch.setattr(files, "_lock", unsupported)
 
     with pytest.raises(ValueError, match=r"cannot be used: .*No locks available"):
         opened(path)
@@ -477,7 +485,7 @@ def test_folder_whose_locks_do_not_work_is_no_other_search(path, monkeypatch):
 
 TAKING_TURNS = """
 import os, sys, time
-from skhyperband._journal import Journal
+from skhyperband._journal.database import Journal
 from tests.test_journal import IDENTITY
 inside = sys.argv[1] + ".inside"
 n_held = n_together = 0
@@ -524,7 +532,7 @@ def test_lock_that_was_left_behind_is_no_lock(path):
 UNPRIVILEGED = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
-import skhyperband._journal as journal
+import skhyperband._journal.database as journal
 from tests.test_journal import IDENTITY
 os.setgroups([])
 os.setgid(65534)
@@ -539,7 +547,7 @@ except ValueError as error:
 READER = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
-from skhyperband._journal import read_entries
+from skhyperband._journal.database import read_entries
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
@@ -579,7 +587,7 @@ def test_what_may_not_be_written_is_refused(path, folder_too):
 
 FULL = """
 import resource, sys
-from skhyperband._journal import Journal
+from skhyperband._journal.database import Journal
 from tests.test_journal import ENTRY, IDENTITY
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 n = 0
@@ -766,7 +774,7 @@ SEEDS = {
 
 @pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS)
 def test_seed_that_no_search_drew_is_an_error(path, seed):
-    """It names the file, what is there, and the way out."""
+    """The error names the file, its content, and what to do."""
     with opened(path) as journal:
         journal.remember_seed(1)
     change(path, ("UPDATE search SET value = ? WHERE name = 'seed'", (seed,)))

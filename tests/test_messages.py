@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import FitFailedWarning
 
 from skhyperband import SuccessiveHalvingSearchCV
-from skhyperband._journal import read_entries
+from skhyperband._journal.database import read_entries
 from skhyperband._messages import LONGEST, repr_of, shortened, str_of
 from tests.estimators import Scored
 

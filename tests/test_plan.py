@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhyperband._plan import (
+from skhyperband._schedule import (
     Plan,
     assign_places,
     automatic_min_resources,
@@ -22,7 +22,7 @@ from skhyperband._plan import (
     survivors,
 )
 
-# R, factor, min, the brackets as n@r, the units fresh and continued.
+# R, factor, minimum, the brackets as n@r, and the cost in units, fresh and continued.
 PUBLISHED = [
     pytest.param(
         81,
@@ -66,7 +66,15 @@ every_schedule = settings(deadline=None, max_examples=60)
 
 
 def plan_of(brackets, R, factor=3, n_splits=1, min_resources=1):
-    return Plan(tuple(brackets), exact_factor(factor), "n_samples", min_resources, R, n_splits, ())
+    return Plan(
+        brackets=tuple(brackets),
+        factor=exact_factor(factor),
+        resource="n_samples",
+        min_resources=min_resources,
+        max_resources=R,
+        n_splits=n_splits,
+        ladder=(),
+    )
 
 
 def hyperband_plan(R, factor=3, minimum=1, n_splits=1, min_splits=None, **options):
@@ -93,7 +101,7 @@ def written(brackets):
 
 @pytest.mark.parametrize(("R", "factor", "minimum", "brackets", "units"), PUBLISHED)
 def test_hyperband_has_the_published_brackets(R, factor, minimum, brackets, units):
-    """Every bracket and rung is the one that Algorithm 1 gives."""
+    """All brackets and rungs are those of Algorithm 1."""
     plan = hyperband_plan(R, factor, minimum)
 
     assert written(plan.brackets) == brackets
@@ -105,7 +113,7 @@ def test_hyperband_has_the_published_brackets(R, factor, minimum, brackets, unit
 )
 @pytest.mark.parametrize("continued", [False, True], ids=["fresh", "continued"])
 def test_hyperband_costs_the_published_units(R, factor, minimum, brackets, units, continued):
-    """The cost counts whole fits, or only what each promotion adds."""
+    """The cost counts complete fits, or only the resource that each promotion adds."""
     plan = hyperband_plan(R, factor, minimum)
 
     assert plan.cost(continued=continued) == units[continued] / R
@@ -116,7 +124,7 @@ def test_hyperband_costs_the_published_units(R, factor, minimum, brackets, units
     [(243, 3, 5), (1000, 10, 3), (81, 3, 4), (242, 3, 4), (999, 10, 2), (5**10, 5, 10)],
 )
 def test_no_halving_is_lost_to_rounding(R, factor, s_max):
-    """An exact power of the factor has all its brackets, each with all its rungs."""
+    """If R is an exact power of the factor, no bracket and no rung is missing."""
     plan = hyperband_plan(R, factor)
 
     assert [bracket.s for bracket in plan.brackets] == list(range(s_max, -1, -1))
@@ -124,15 +132,15 @@ def test_no_halving_is_lost_to_rounding(R, factor, s_max):
 
 
 def test_hyperband_counts_its_candidates():
-    """The entrants of all brackets add up, which is what random search would train."""
+    """The candidates of all brackets add up, and a random search fits each on every split."""
     plan = hyperband_plan(81, n_splits=5)
 
     assert plan.n_candidates == 143
     assert plan.n_random_search_fits == 715
 
 
-def test_levels_join_the_brackets():
-    """Rungs of one resource are one batch, whatever their bracket."""
+def test_levels_contain_rungs_of_several_brackets():
+    """Rungs of all brackets that have the same resource form a level."""
     levels = hyperband_plan(81).levels
 
     assert [level.n_resources for level in levels] == [1, 3, 9, 27, 81]
@@ -143,35 +151,35 @@ def test_levels_join_the_brackets():
 # --- variations of Hyperband -------------------------------------------------------
 
 
-def test_other_widths_scale_every_bracket():
-    """The widest bracket has the number asked for and the others keep their proportion."""
+def test_n_candidates_scales_every_bracket():
+    """The widest bracket has the given number of candidates, and the others are in proportion."""
     plan = hyperband_plan(81, n=162)
 
     assert [bracket.n_candidates for bracket in plan.brackets] == [162, 68, 30, 15, 10]
 
 
 def test_n_brackets_keeps_the_most_exploratory():
-    """Fewer brackets leave out those that start high, and change none of the others."""
+    """With fewer brackets, those with the fewest halvings are missing."""
     plan = hyperband_plan(81, n_brackets=2)
 
     assert plan.brackets == hyperband_plan(81).brackets[:2]
 
 
-def test_more_brackets_than_there_are_is_all():
-    """A number of brackets beyond those that fit changes nothing."""
+def test_too_large_n_brackets_gives_all_brackets():
+    """A number of brackets that is too large gives all brackets."""
     assert hyperband_plan(81, n_brackets=9) == hyperband_plan(81)
 
 
 def test_repeats_are_numbered():
-    """Every rung of a repeat carries its number, and nothing else differs."""
+    """Every rung of a repeat has its number, and nothing else differs."""
     plan = hyperband_plan(27, repeat=2)
 
     assert {rung.repeat for rung in plan.rungs} == {2}
     assert written(plan.brackets) == written(hyperband_plan(27).brackets)
 
 
-def test_repeats_come_one_after_another():
-    """All levels of one repeat come before the first of the next."""
+def test_repeats_are_evaluated_one_after_another():
+    """All levels of a repeat come before those of the next repeat."""
     brackets = [*hyperband_plan(9).brackets, *hyperband_plan(9, repeat=1).brackets]
 
     levels = plan_of(brackets, 9).levels
@@ -207,29 +215,29 @@ def test_successive_halving(n, R, minimum, rungs):
     ids=["1.5", "2.5", "1.1"],
 )
 def test_exhaust_rounds_the_power_down(factor, R, minimum, n):
-    """The number of candidates is the factor to the possible halvings, rounded down."""
+    """The number of candidates is a power of the factor, rounded down."""
     assert halving_plan(None, R, factor, minimum).n_candidates == n
 
 
 @every_schedule
 @given(factor=factors, R=st.integers(1, 3000), minimum=st.integers(1, 3000))
 def test_exhaust_ends_with_one_candidate(factor, R, minimum):
-    """One candidate is left at R, whatever the rounding."""
+    """One candidate is left on the last rung, whatever the rounding."""
     plan = halving_plan(None, R, factor, min(R, max(minimum, R // 30)))
 
     assert plan.rungs[-1].n_candidates == 1
 
 
 def test_aggressive_elimination_repeats_the_lowest_level():
-    """The lowest level comes again until the halvings to the top leave one."""
+    """The lowest level is repeated until the remaining halvings leave one candidate."""
     plan = halving_plan(81, 81, minimum=9, aggressive_elimination=True)
 
     assert written(plan.brackets) == "81@9 27@9 9@9 3@27 1@81"
     assert [rung.iter for rung in plan.rungs] == [0, 1, 2, 3, 4]
 
 
-def test_aggressive_elimination_visits_a_level_again_in_turn():
-    """Rungs that repeat a level are levels of their own, in the rungs' order."""
+def test_aggressive_elimination_makes_separate_levels():
+    """Repeated rungs are separate levels, in the order of the rungs."""
     levels = halving_plan(81, 81, minimum=9, aggressive_elimination=True).levels
 
     assert [[rung.iter for rung in level.rungs] for level in levels] == [[0], [1], [2], [3], [4]]
@@ -237,7 +245,7 @@ def test_aggressive_elimination_visits_a_level_again_in_turn():
 
 @pytest.mark.parametrize("continued", [False, True], ids=["fresh", "continued"])
 def test_repeated_levels_cost_nothing(continued):
-    """What was measured at the lowest level is not paid for again."""
+    """Repeated rungs of the lowest level cost nothing."""
     aggressive = halving_plan(81, 81, minimum=9, aggressive_elimination=True)
 
     units = aggressive.cost(continued=continued) * 81
@@ -245,8 +253,8 @@ def test_repeated_levels_cost_nothing(continued):
     assert units == 81 * 9 + 3 * (27 - 9 * continued) + 1 * (81 - 27 * continued)
 
 
-def test_aggressive_elimination_needs_no_repeats_where_resources_suffice():
-    """With a level for every halving the schedule is the plain one."""
+def test_aggressive_elimination_changes_nothing_if_resources_suffice():
+    """If the resource allows all halvings, no level is repeated."""
     aggressive = halving_plan(81, 81, aggressive_elimination=True)
 
     assert aggressive == halving_plan(81, 81)
@@ -267,8 +275,8 @@ def test_aggressive_elimination_needs_no_repeats_where_resources_suffice():
     ],
     ids=str,
 )
-def test_factors_are_what_their_decimals_say(factor, exact):
-    """A factor is the fraction that its notation names, without a binary error."""
+def test_factors_are_exact_decimals(factor, exact):
+    """A factor is exactly the fraction that its decimal notation stands for."""
     assert exact_factor(factor) == exact
 
 
@@ -294,8 +302,26 @@ def test_resources_divide_exactly(factor, R, minimum, rungs):
     [(3, 243, 5), (3, 242, 4), (10, 1000, 3), (2.5, 39, 3), (2.5, 40, 4), (1.1, 1, 0), (3, 2, 0)],
 )
 def test_largest_power(factor, limit, power):
-    """The exponent is the last whose power does not pass the limit."""
+    """The exponent is the largest whose power does not exceed the limit."""
     assert largest_power(exact_factor(factor), limit) == power
+
+
+@pytest.mark.parametrize("limit", [2, 10, 1001])
+def test_largest_power_of_a_factor_next_to_1(limit):
+    """An exponent beyond a thousand is exact, too."""
+    factor = exact_factor(1.0003)
+
+    s = largest_power(factor, limit)
+
+    assert factor**s <= limit < factor ** (s + 1)
+
+
+def test_largest_power_of_a_factor_that_no_float_holds():
+    """A factor may be nearer to 1 than any float: the powers are counted all the same."""
+    s = largest_power(Fraction(10**300 + 1, 10**300), 10)
+
+    assert str(s).startswith("2302585092994045684017991")
+    assert len(str(s)) == 301
 
 
 @pytest.mark.parametrize(
@@ -303,7 +329,7 @@ def test_largest_power(factor, limit, power):
     [(34, 3, 1, 11), (34, 3, 3, 1), (2, 3, 1, 1), (11, 1.1, 1, 10), (5, 2.5, 1, 2), (7, 3, 0, 7)],
 )
 def test_survivors(n, factor, n_halvings, left):
-    """The entrants are divided by the power and rounded down, to at least one."""
+    """The number of candidates is divided by the power and rounded down, but is at least one."""
     assert survivors(n, exact_factor(factor), n_halvings) == left
 
 
@@ -312,12 +338,12 @@ def test_survivors(n, factor, n_halvings, left):
     [(81, 3, Fraction(1)), (162, 3, Fraction(2)), (100, 3, Fraction(100, 81)), (10, 3, 1)],
 )
 def test_automatic_min_resources_leaves_four_halvings(R, factor, bound):
-    """The bound is R divided four times, and at least one."""
+    """The bound is R divided by the factor four times, but is at least one."""
     assert automatic_min_resources(R, exact_factor(factor)) == bound
 
 
-def test_rungs_that_rounding_makes_equal_are_one():
-    """Two steps with the same whole resource are a single rung, with the larger size."""
+def test_rungs_that_are_equal_after_rounding_are_merged():
+    """Two steps with the same rounded resource are one rung, which has the larger size."""
     ladder = resource_ladder(4, exact_factor(1.5), 1, 1)
 
     bracket = successive_halving(6, ladder, exact_factor(1.5))
@@ -326,16 +352,16 @@ def test_rungs_that_rounding_makes_equal_are_one():
     assert written([bracket]) == "6@1 2@2 1@4"
 
 
-def test_brackets_that_rounding_starts_alike_stay_apart():
-    """Merging happens within a bracket; two brackets may enter at one level."""
+def test_brackets_that_are_equal_after_rounding_are_not_merged():
+    """Two brackets may start with the same resource; only rungs of one bracket are merged."""
     plan = hyperband_plan(4, 1.5)
 
     assert [bracket.s for bracket in plan.brackets] == [3, 2, 1, 0]
     assert [rung.bracket for rung in plan.levels[0].rungs] == [3, 2]
 
 
-def test_candidates_are_divided_on_through_a_merged_rung():
-    """A rung after two equal ones has the size of its own number of halvings."""
+def test_sizes_after_a_merged_rung_count_all_halvings():
+    """A rung after a merged one has the size that follows from its own number of halvings."""
     factor = exact_factor(1.25)
     ladder = resource_ladder(4, factor, 1, 1)
 
@@ -350,19 +376,19 @@ def test_candidates_are_divided_on_through_a_merged_rung():
 
 
 def test_splits_grow_last():
-    """The first rungs use one split; more come only where each has all of R."""
+    """The first rungs use one split; a rung uses more splits only with the full resource."""
     ladder = resource_ladder(81, Fraction(3), 1, 5, 1)
 
     assert ladder[::-1] == [(1, 1), (5, 1), (15, 1), (45, 1), (81, 2), (81, 5)]
 
 
-def test_the_widest_bracket_has_room_for_the_splits():
-    """One more halving than of the resource alone lets 243 candidates enter."""
+def test_splits_that_grow_allow_more_candidates():
+    """Splits that grow allow one more halving, so that the widest bracket has 243 candidates."""
     assert hyperband_plan(81, n_splits=5, min_splits=1).brackets[0].n_candidates == 243
 
 
-def test_all_splits_at_once_is_the_plain_schedule():
-    """Asking for every split on every rung is the same as asking for nothing."""
+def test_min_splits_of_all_splits_is_the_plain_schedule():
+    """A `min_splits` of all splits gives the same schedule as None."""
     assert resource_ladder(81, Fraction(3), 1, 5, 5) == resource_ladder(81, Fraction(3), 1, 5)
 
 
@@ -374,8 +400,8 @@ def test_all_splits_at_once_is_the_plain_schedule():
     ],
     ids=["fresh", "continued"],
 )
-def test_measured_splits_are_not_paid_again(continued, units):
-    """At an unchanged resource only the splits that are new cost anything."""
+def test_splits_measured_before_cost_nothing(continued, units):
+    """If the resource does not grow, only the additional splits cost anything."""
     plan = halving_plan(243, 81, n_splits=5, min_splits=1)
 
     assert plan.cost(continued=continued) == units / 81
@@ -386,7 +412,7 @@ def test_cost_counts_every_split():
     assert hyperband_plan(81, n_splits=5).cost() == pytest.approx(5 * 1902 / 81)
 
 
-# --- what holds for every schedule -------------------------------------------------
+# --- properties of all schedules ---------------------------------------------------
 
 
 @st.composite
@@ -411,7 +437,7 @@ def steps(bracket):
 @every_schedule
 @given(plan=schedules())
 def test_sizes_never_grow(plan):
-    """A rung has no more candidates than the one below, and never none."""
+    """A rung has at most as many candidates as the rung below, and at least one."""
     for bracket in plan.brackets:
         sizes = [rung.n_candidates for rung in bracket.rungs]
 
@@ -421,14 +447,14 @@ def test_sizes_never_grow(plan):
 
 @every_schedule
 @given(plan=schedules())
-def test_brackets_end_with_everything(plan):
-    """The last rung of every bracket has all of R on all splits."""
+def test_brackets_end_with_the_full_resource(plan):
+    """The last rung of every bracket has the resource R and all splits."""
     assert {steps(b)[-1] for b in plan.brackets} == {(plan.max_resources, plan.n_splits)}
 
 
 @every_schedule
 @given(plan=schedules())
-def test_resources_rise(plan):
+def test_resources_increase(plan):
     """Each rung has more resource or more splits, apart from repeated lowest levels."""
     for bracket in plan.brackets:
         climb = steps(bracket)
@@ -440,14 +466,14 @@ def test_resources_rise(plan):
 @every_schedule
 @given(plan=schedules())
 def test_no_rung_is_below_the_minimum(plan):
-    """No rung has less than the minimum, which is at least one."""
+    """No rung has a resource below the minimum, which is at least one."""
     assert min(rung.n_resources for rung in plan.rungs) >= plan.min_resources >= 1
 
 
 @every_schedule
 @given(plan=schedules())
 def test_splits_grow_only_at_the_full_resource(plan):
-    """A rung above the fewest splits has all of R."""
+    """A rung with more than the fewest splits has the resource R."""
     fewest = min(rung.n_splits for rung in plan.rungs)
 
     assert all(
@@ -458,15 +484,15 @@ def test_splits_grow_only_at_the_full_resource(plan):
 @every_schedule
 @given(plan=schedules())
 def test_rungs_are_numbered(plan):
-    """The iterations of a bracket count its rungs from 0."""
+    """The rungs of a bracket are numbered from 0."""
     for bracket in plan.brackets:
         assert [rung.iter for rung in bracket.rungs] == list(range(len(bracket.rungs)))
 
 
 @every_schedule
 @given(plan=schedules())
-def test_levels_hold_each_rung_once(plan):
-    """Grouping loses no rung and doubles none."""
+def test_levels_contain_each_rung_once(plan):
+    """Every rung belongs to exactly one level."""
     grouped = [rung for level in plan.levels for rung in level.rungs]
 
     assert len(grouped) == len(plan.rungs)
@@ -475,8 +501,8 @@ def test_levels_hold_each_rung_once(plan):
 
 @every_schedule
 @given(plan=schedules())
-def test_levels_come_in_order(plan):
-    """Levels rise, and all rungs of one share its resource and splits."""
+def test_levels_are_sorted(plan):
+    """Levels are sorted, and all rungs of a level have its resource and number of splits."""
     climb = [(level.repeat, level.n_resources, level.n_splits) for level in plan.levels]
 
     assert climb == sorted(climb)
@@ -488,8 +514,8 @@ def test_levels_come_in_order(plan):
 
 @every_schedule
 @given(plan=schedules())
-def test_rungs_of_a_bracket_come_in_later_and_later_levels(plan):
-    """A rung's level comes after the level of the rung that feeds it."""
+def test_rungs_of_a_bracket_are_in_increasing_levels(plan):
+    """The level of a rung comes after the level of the rung below it."""
     place = {rung: i for i, level in enumerate(plan.levels) for rung in level.rungs}
 
     for bracket in plan.brackets:
@@ -501,7 +527,7 @@ def test_rungs_of_a_bracket_come_in_later_and_later_levels(plan):
 @every_schedule
 @given(plan=schedules())
 def test_continuing_never_costs_more(plan):
-    """Going on from the last rung is at most as dear as starting again."""
+    """Continued training costs at most as much as fresh fits."""
     assert plan.cost(continued=True) <= plan.cost()
 
 
@@ -513,7 +539,7 @@ def test_continuing_never_costs_more(plan):
     n_splits=st.integers(1, 10),
 )
 def test_ladders_are_the_powers_that_fit(R, factor, minimum, n_splits):
-    """The plain ladder has every power of the factor down to the minimum."""
+    """The plain ladder has R divided by each power of the factor, down to the minimum."""
     minimum = min(minimum, R)
     exact = exact_factor(factor)
 
@@ -525,8 +551,8 @@ def test_ladders_are_the_powers_that_fit(R, factor, minimum, n_splits):
 
 @every_schedule
 @given(plan=schedules(), available=st.integers(1, 500))
-def test_limited_brackets_use_what_there_is(plan, available):
-    """The entrants add up to the plan's, or to what is available if that is less."""
+def test_limited_brackets_use_the_available_candidates(plan, available):
+    """The limited brackets use all available candidates, but no more than the plan has."""
     limited = limit_candidates(plan.brackets, available, plan.factor)
 
     assert sum(b.n_candidates for b in limited) == min(available, plan.n_candidates)
@@ -536,7 +562,7 @@ def test_limited_brackets_use_what_there_is(plan, available):
         assert sizes[-1] >= 1
 
 
-# --- fewer candidates than wanted --------------------------------------------------
+# --- fewer candidates than the plan needs ------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -552,7 +578,7 @@ def test_limited_brackets_use_what_there_is(plan, available):
     ],
 )
 def test_limit_candidates(available, sizes):
-    """Brackets are filled in the order in which they are entered, the widest first."""
+    """The available candidates fill the widest bracket first."""
     plan = hyperband_plan(27)
 
     limited = limit_candidates(plan.brackets, available, plan.factor)
@@ -561,7 +587,7 @@ def test_limit_candidates(available, sizes):
 
 
 def test_resized_brackets_keep_their_resources():
-    """A bracket with fewer entrants has the same rungs, smaller by the same rule."""
+    """A bracket with fewer candidates has the same resources on smaller rungs."""
     bracket = hyperband_plan(81).brackets[0]
 
     assert written([bracket.resized(10, Fraction(3))]) == "10@1 3@3 1@9 1@27 1@81"
@@ -585,7 +611,7 @@ inf = math.inf
     ],
 )
 def test_ranked(scores, positions):
-    """Candidates stand from the best score to the worst, failures at the end."""
+    """Positions are sorted from the best score to the worst, with failures at the end."""
     assert ranked(scores) == positions
 
 
@@ -601,7 +627,7 @@ def test_ranked(scores, positions):
     ],
 )
 def test_assign_places(brackets, places, assigned):
-    """Each goes on in its own bracket while that has a place, the best first."""
+    """The best candidates stay in their bracket while it has places; the others fill the rest."""
     assert assign_places(brackets, places) == assigned
 
 
@@ -625,8 +651,8 @@ def test_places_are_filled_exactly(promotion):
 
 @every_schedule
 @given(promotion=promotions())
-def test_whoever_can_stays_in_its_bracket(promotion):
-    """A bracket keeps its own candidates up to the number of its places, the best ones."""
+def test_candidates_stay_in_their_bracket_while_it_has_places(promotion):
+    """A bracket keeps its own best candidates, up to the number of its places."""
     brackets, places = promotion
 
     assigned = assign_places(brackets, places)
@@ -643,7 +669,7 @@ def test_whoever_can_stays_in_its_bracket(promotion):
 
 
 def test_plans_print_as_a_table():
-    """The rungs stand under their headings, with what they cost below."""
+    """A plan prints its rungs as rows, followed by its cost."""
     plan = halving_plan(9, 900, minimum=100, n_splits=5)
 
     assert str(plan).splitlines() == [
@@ -656,8 +682,8 @@ def test_plans_print_as_a_table():
     ]
 
 
-def test_plans_print_the_repeat_where_there_are_several():
-    """Several repeats have a column, which a single one has not."""
+def test_plans_print_several_repeats():
+    """The table has a column for the repeat only if there are several repeats."""
     plan = hyperband_plan(3)
     twice = replace(plan, brackets=plan.brackets + hyperband_plan(3, repeat=1).brackets)
 
@@ -667,7 +693,7 @@ def test_plans_print_the_repeat_where_there_are_several():
 
 
 def test_plans_print_a_fractional_factor():
-    """The factor is shown as the decimal that it is."""
+    """The factor is printed as a decimal number."""
     assert "factor 2.5," in str(hyperband_plan(10, 2.5))
 
 
@@ -679,7 +705,7 @@ def test_tables_align_to_the_right():
 
 
 def test_to_frame_has_a_row_for_each_rung():
-    """The frame has the columns of the table, the widest bracket first."""
+    """The data frame has the columns of the table, and a row for each rung."""
     pytest.importorskip("pandas")
     plan = hyperband_plan(9, n_splits=2)
 
@@ -696,8 +722,8 @@ def test_to_frame_has_a_row_for_each_rung():
     ]
 
 
-def test_to_frame_has_the_repeat_where_there_are_several():
-    """Several repeats have a column, before the others."""
+def test_to_frame_has_several_repeats():
+    """The first column is the repeat if there are several repeats."""
     pytest.importorskip("pandas")
     plan = hyperband_plan(3)
     twice = replace(plan, brackets=plan.brackets + hyperband_plan(3, repeat=1).brackets)
@@ -707,8 +733,8 @@ def test_to_frame_has_the_repeat_where_there_are_several():
     assert frame["repeat"].tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_to_frame_says_what_is_missing(monkeypatch):
-    """Without pandas the error names what to install."""
+def test_to_frame_without_pandas_raises(monkeypatch):
+    """If pandas is not installed, the error says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
 
     with pytest.raises(ImportError, match=r"skhyperband\[pandas\]"):

@@ -23,7 +23,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, read_journal
-from skhyperband._journal import Journal, read_entries
+from skhyperband._journal.database import Journal, read_entries
 from tests.estimators import Deadly, Failing, Scored
 
 SPACE = {"quality": np.linspace(0.05, 0.95, 9)}
@@ -157,10 +157,10 @@ def test_interrupted_search_goes_on(path, classification, assert_same_results):
     class Sampler:
         calls = 0
 
-        def ask(self, n):
+        def ask(self, n, *, repeat, bracket):
             return [{"quality": q} for q in np.linspace(0.1, 0.9, n)] if n else []
 
-        def tell(self, candidates, scores, n_resources):
+        def tell(self, level):
             if Sampler.calls == 1:
                 raise KeyboardInterrupt
             Sampler.calls += 1
@@ -192,7 +192,7 @@ def test_seed_that_was_drawn_is_kept(path, classification, assert_same_results):
 
 
 def test_seed_that_no_search_drew_is_an_error(path, classification):
-    """The error names the journal and the way out, which is one."""
+    """The error names the journal and asks for an integer random_state, which works."""
     halving(journal=path, random_state=None).fit(*classification)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE search SET value = 'many' WHERE name = 'seed'")
@@ -317,7 +317,7 @@ def test_samples_are_known_by_their_rows(path, classification):
 
 
 def test_training_on_in_kind_only_is_another_computation(path, classification):
-    """What True trains on is not taken for a fresh fit, nor the other way round."""
+    """Evaluations with continue_training=True are not replayed for "auto", nor the reverse."""
     search = SuccessiveHalvingSearchCV(
         SGDClassifier(random_state=0, tol=None),
         {"alpha": loguniform(1e-5, 1)},
@@ -379,8 +379,10 @@ def test_what_is_to_be_raised_happens_again(path, classification):
 def test_scores_that_are_not_finite_are_replayed(path, value, classification):
     """SQLite has no NaN, the journal has."""
     search = halving(Odd(value=value), journal=path)
-    first = search.fit(*classification).cv_results_
-    search.fit(*classification)
+    with pytest.warns(UserWarning, match="not finite"):
+        first = search.fit(*classification).cv_results_
+    with pytest.warns(UserWarning, match="not finite"):
+        search.fit(*classification)
 
     assert search.n_replayed_ == n_rows(path)
     np.testing.assert_equal(search.cv_results_, first)
@@ -462,7 +464,7 @@ def test_scores_of_other_metrics_are_not_taken(path, scores, classification):
 
 
 def test_row_of_a_candidate_that_nobody_asked_about_is_not_reported(path, classification):
-    """Who is tried is the sampler's word; the file only says what is known of it."""
+    """The sampler chooses the candidates; the journal only has their known evaluations."""
     search = halving(journal=path).fit(*classification)
     first = search.cv_results_
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -633,7 +635,7 @@ def test_start_that_is_refused_binds_no_other(path, classification):
 
 @pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=["KFold", "Shuffle"])
 def test_splits_that_cannot_be_repeated_are_warned_of(path, cv, classification):
-    """Nothing would be found again, and no one would know why."""
+    """A warning says that no evaluation would be found in the journal again."""
     with pytest.warns(UserWarning, match=r"splits otherwise each time.*random_state") as caught:
         forests(journal=path, cv=cv).fit(*classification)
 

@@ -17,7 +17,8 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesS
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhyperband._parameters import LIGHTGBM_ALIASES, check_resource
+from skhyperband._continuation import LIGHTGBM_ROUNDS
+from skhyperband._resource_names import check_resource
 from skhyperband._resources import (
     ParameterResource,
     SampleResource,
@@ -299,7 +300,7 @@ def test_time_order_is_known_from_the_splits(splits):
 
 @pytest.mark.parametrize("splits", NOT_IN_TIME_ORDER.values(), ids=NOT_IN_TIME_ORDER)
 def test_other_splits_are_taken_at_random(splits):
-    """One training part that does not lie before its test part is enough for chance."""
+    """If one training part does not lie before its test part, samples are taken at random."""
     for seed in range(2):
         first, *_ = order_samples(splits, classes=None, groups=None, seed=seed)
 
@@ -531,7 +532,7 @@ def test_names_that_a_library_documents_are_accepted(package, name, resource, ne
         check_resource(estimator, resource)
 
 
-@pytest.mark.parametrize("alias", sorted(LIGHTGBM_ALIASES))
+@pytest.mark.parametrize("alias", sorted(LIGHTGBM_ROUNDS))
 @pytest.mark.filterwarnings("ignore:Found `.*` in params")
 def test_lightgbm_trains_by_its_aliases(alias):
     """Each name that is accepted for LightGBM's rounds gives so many trees."""
@@ -608,7 +609,7 @@ HINTS = {
 
 @pytest.mark.parametrize(("estimator", "resource", "named"), HINTS.values(), ids=HINTS)
 def test_error_names_what_the_estimator_has(estimator, resource, named):
-    """The way out is a parameter that this estimator has, with the name of its step."""
+    """The error suggests a parameter that this estimator has, with the name of its step."""
     with pytest.raises(ValueError, match=f"resource={resource!r}") as error:
         check_resource(estimator, resource)
 

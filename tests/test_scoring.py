@@ -525,11 +525,11 @@ def test_split_that_fails_makes_the_mean_what_error_score_says(
         assert rung.n_failures == failed[members].sum()
 
 
-@pytest.mark.filterwarnings("ignore:No candidate has a finite:UserWarning")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
 def test_scores_that_are_not_finite_are_kept(classification, value):
     """NaN and infinities stand in cv_results_ as the scorer gave them, without a failure."""
-    search = contrary_search(scoring=Fussy(value)).fit(*classification)
+    with pytest.warns(UserWarning, match=f"{value}.* in .* evaluations".replace("nan", "NaN")):
+        search = contrary_search(scoring=Fussy(value)).fit(*classification)
 
     results = search.cv_results_
     odd = results["param_quality"] < 0.5

@@ -52,7 +52,7 @@ def rows_by_rung(results):
 def test_results_have_exactly_the_rows_of_the_plan(
     classification, promotion, min_splits, resource
 ):
-    """cv_results_ has the rungs that plan prints, in both ways of planning."""
+    """`cv_results_` has the rungs of the plan, whether made from the data or from numbers."""
     X, y = classification
     search = HyperbandSearchCV(
         Scored(),
@@ -76,7 +76,7 @@ def test_results_have_exactly_the_rows_of_the_plan(
     assert len(search.rungs_.rungs) == len(plan.rungs)
 
 
-def test_published_schedule_is_run(classification):
+def test_published_schedule_is_executed(classification):
     """R=81 and factor 3 give the five brackets of the paper's algorithm, level by level."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
@@ -104,7 +104,7 @@ def test_successive_halving_counts_its_rungs(classification):
 
 
 def test_aggressive_elimination_repeats_the_lowest_rung(classification):
-    """The repeated rungs have rows, and the same scores, for nothing."""
+    """The repeated rungs have rows with the same scores, and train nothing."""
     search = SuccessiveHalvingSearchCV(
         Scored(),
         QUALITY,
@@ -121,8 +121,8 @@ def test_aggressive_elimination_repeats_the_lowest_rung(classification):
     assert [rung.seconds == 0 for rung in search.rungs_.rungs] == [False, True, True, False]
 
 
-def test_best_candidates_go_on(classification):
-    """Each rung holds the best of the rung below."""
+def test_best_candidates_are_promoted(classification):
+    """Each rung has the best candidates of the rung below."""
     search = SuccessiveHalvingSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
     ).fit(*classification)
@@ -135,8 +135,8 @@ def test_best_candidates_go_on(classification):
         assert set(best) == set(results["candidate_id"][results["iter"] == iteration])
 
 
-def test_level_promotion_lets_the_best_of_all_brackets_go_on(classification):
-    """With promotion="level", the top level holds the best of the level below it."""
+def test_level_promotion_promotes_the_best_of_all_brackets(classification):
+    """With `promotion="level"`, the top level has the best candidates of the level below."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=27, promotion="level", random_state=0
     ).fit(*classification)
@@ -149,8 +149,8 @@ def test_level_promotion_lets_the_best_of_all_brackets_go_on(classification):
     assert promoted == set(results["candidate_id"][below][order])
 
 
-def test_rank_goes_by_level_then_score(classification):
-    """A poor score at the top ranks before a good one below; rank 1 is the best."""
+def test_rank_sorts_by_level_then_by_score(classification):
+    """A low score at the highest level ranks before a high one below, and rank 1 is the best."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=27, random_state=0
     ).fit(*classification)
@@ -164,7 +164,7 @@ def test_rank_goes_by_level_then_score(classification):
 
 
 def test_unused_splits_are_nan_and_do_not_count(classification):
-    """With min_splits, a mean is that of the splits that the rung used."""
+    """With `min_splits`, a mean score is the mean over the splits that the rung used."""
     search = SuccessiveHalvingSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=81, min_splits=1, random_state=0
     ).fit(*classification)
@@ -178,7 +178,7 @@ def test_unused_splits_are_nan_and_do_not_count(classification):
 
 
 def test_rank_correlation_compares_with_the_rung_below(classification):
-    """Scores that keep their order correlate perfectly; fewer than five have none."""
+    """The correlation is 1 if the order stays the same, and NaN for fewer than five candidates."""
     search = SuccessiveHalvingSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
     ).fit(*classification)
@@ -189,7 +189,7 @@ def test_rank_correlation_compares_with_the_rung_below(classification):
 
 
 def test_rungs_table_prints_and_converts(classification):
-    """rungs_ is a table for people and for pandas."""
+    """`rungs_` prints as a table and converts into a data frame."""
     pandas = pytest.importorskip("pandas")
     search = SuccessiveHalvingSearchCV(
         Scored(), QUALITY, n_candidates=9, resource="n_units", max_resources=9, random_state=0
@@ -203,8 +203,8 @@ def test_rungs_table_prints_and_converts(classification):
     assert isinstance(pandas.DataFrame(search.cv_results_), pandas.DataFrame)
 
 
-def test_verbose_prints_a_line_a_level(classification, capsys):
-    """verbose=1 shows each level with the name of the resource."""
+def test_verbose_prints_a_line_for_each_level(classification, capsys):
+    """With `verbose=1`, a line with the name of the resource is printed for each level."""
     SuccessiveHalvingSearchCV(
         Scored(),
         QUALITY,
@@ -221,7 +221,7 @@ def test_verbose_prints_a_line_a_level(classification, capsys):
 
 
 def test_silent_by_default(classification, capsys):
-    """verbose=0 prints nothing."""
+    """With `verbose=0`, nothing is printed."""
     SuccessiveHalvingSearchCV(Scored(), QUALITY, n_candidates=3, random_state=0).fit(
         *classification
     )
@@ -233,7 +233,7 @@ def test_silent_by_default(classification, capsys):
 
 
 def test_first_candidates_are_those_of_randomized_search(classification, search_class):
-    """The widest bracket draws what RandomizedSearchCV draws."""
+    """The widest bracket has the candidates that `RandomizedSearchCV` draws."""
     X, y = classification
     space = {"max_depth": [1, 2, 3, 4], "min_samples_split": uniform(0.01, 0.5)}
     tree = DecisionTreeClassifier(random_state=0)
@@ -250,8 +250,8 @@ def test_first_candidates_are_those_of_randomized_search(classification, search_
     )
 
 
-def test_scores_at_the_top_are_those_of_randomized_search(classification, search_class):
-    """All samples and all splits give a plain cross-validation's very scores."""
+def test_scores_of_the_last_rung_are_those_of_randomized_search(classification, search_class):
+    """The scores with all samples and splits are exactly those of a plain cross-validation."""
     X, y = classification
     space = {"C": loguniform(0.01, 10)}
     other = RandomizedSearchCV(LogisticRegression(), space, n_iter=5, random_state=3).fit(X, y)
@@ -303,7 +303,7 @@ def test_same_result_as_halving_random_search(classification):
 
 
 def test_regressor(regression, search_class):
-    """A regressor is searched over by samples."""
+    """A regressor can be tuned with samples as the resource."""
     X, y = regression
 
     search = search_class(Ridge(), {"alpha": loguniform(1e-3, 1e3)}, random_state=0).fit(X, y)
@@ -313,7 +313,7 @@ def test_regressor(regression, search_class):
 
 
 def test_pipeline_with_a_column_transformer_on_a_frame(search_class):
-    """Columns are found by name, the resource by its nested one."""
+    """Columns are selected by name, and the resource is a nested parameter."""
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     X = pandas.DataFrame({"size": rng.normal(size=120), "kind": rng.choice(list("abc"), 120)})
@@ -340,7 +340,7 @@ def test_pipeline_with_a_column_transformer_on_a_frame(search_class):
 
 
 def test_searching_over_a_step_of_a_pipeline(classification):
-    """Estimators may be values, and their own parameters are set after them."""
+    """A value may be an estimator whose own parameters are set afterwards."""
     X, y = classification
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     space = [
@@ -360,7 +360,7 @@ def test_searching_over_a_step_of_a_pipeline(classification):
 
 
 def test_fit_parameters_follow_the_samples(classification):
-    """sample_weight is cut as X is, whatever the rung."""
+    """Every fit receives the sample weights of its own samples, on every rung."""
     X, y = classification
 
     class Checks(DecisionTreeClassifier):
@@ -392,7 +392,7 @@ def _weightless_accuracy(estimator, X, y):
 
 
 def test_initial_candidates_come_first(classification, search_class):
-    """They are counted in the widest bracket; {} is the estimator as given."""
+    """Initial candidates count towards the widest bracket; `{}` is the estimator as given."""
     X, y = classification
     initial = [{}, {"quality": 0.25}]
 
@@ -415,7 +415,7 @@ def test_initial_candidates_come_first(classification, search_class):
 
 
 def test_finite_space_is_drawn_from_without_replacement(classification):
-    """All brackets together try each point once, then the rungs shrink with a warning."""
+    """All brackets together evaluate each point once, and a warning says that rungs shrink."""
     X, y = classification
     space = {"quality": np.linspace(0, 1, 6), "label": ["a", "b"]}
     search = HyperbandSearchCV(
@@ -438,7 +438,7 @@ def test_finite_space_is_drawn_from_without_replacement(classification):
 
 
 def test_whole_grid(classification):
-    """n_candidates="all" evaluates every point of the grid."""
+    """With `n_candidates="all"`, every point of the grid is evaluated."""
     search = SuccessiveHalvingSearchCV(
         Scored(),
         {"quality": [0.1, 0.2, 0.3], "label": ["a", "b", "c"]},
@@ -451,8 +451,8 @@ def test_whole_grid(classification):
     assert search.best_params_ == {"label": "a", "n_units": 9, "quality": 0.3}
 
 
-def test_repeats_bring_new_candidates(classification):
-    """Each repeat is a whole round with candidates of its own."""
+def test_repeats_have_new_candidates(classification):
+    """Each repeat is a complete round with new candidates."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=9, n_repeats=3, random_state=0
     ).fit(*classification)
@@ -465,7 +465,7 @@ def test_repeats_bring_new_candidates(classification):
 
 
 def test_n_brackets_keeps_the_most_exploratory(classification):
-    """n_brackets=2 runs the two widest."""
+    """With `n_brackets=2`, the two widest brackets are run."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=81, n_brackets=2, random_state=0
     ).fit(*classification)
@@ -474,24 +474,24 @@ def test_n_brackets_keeps_the_most_exploratory(classification):
 
 
 class Climber:
-    """A sampler that asks for what is better than the best it was told of."""
+    """A sampler whose candidates are better than the best that it was told."""
 
     def __init__(self):
         self.best = 0.0
         self.told = []
 
-    def ask(self, n):
+    def ask(self, n, *, repeat, bracket):
         """Return the steps above the best."""
         return [{"quality": self.best + 0.01 * i} for i in range(n)]
 
-    def tell(self, candidates, scores, n_resources):
+    def tell(self, level):
         """Remember the best."""
-        self.told.append((len(candidates), n_resources))
-        self.best = max([self.best, *(c["quality"] for c in candidates)])
+        self.told.append((len(level.candidates), level.n_resources))
+        self.best = max([self.best, *(c["quality"] for c in level.candidates)])
 
 
-def test_sampler_object_is_asked_and_told(classification):
-    """A sampler learns of each level before it is asked for the next bracket."""
+def test_sampler_object_is_told_each_level(classification):
+    """A sampler is told the scores of each level before it is asked for the next bracket."""
     sampler = Climber()
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=9, sampler=sampler
@@ -508,7 +508,7 @@ def test_sampler_object_is_asked_and_told(classification):
 def test_same_random_state_gives_the_same_search(
     classification, search_class, random_state, assert_same_results
 ):
-    """Integers and equal RandomState instances give equal results."""
+    """Equal integers and equal `RandomState` instances give equal results."""
     X, y = classification
 
     def fit():
@@ -526,7 +526,7 @@ def test_same_random_state_gives_the_same_search(
 
 
 def test_another_random_state_gives_another_search(classification, search_class):
-    """The candidates depend on the seed; None draws one from numpy."""
+    """The candidates depend on the seed, which is drawn from NumPy if it is None."""
     X, y = classification
     drawn = [
         tuple(
@@ -541,7 +541,7 @@ def test_another_random_state_gives_another_search(classification, search_class)
 
 
 def test_constructor_arguments_stay_as_they_are(classification, search_class):
-    """Fitting changes no parameter, and clones give the same search."""
+    """Fitting does not change parameters, and a clone gives the same results."""
     X, y = classification
     search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0)
     before = {name: repr(value) for name, value in search.get_params().items()}
@@ -567,7 +567,7 @@ def test_constructor_arguments_stay_as_they_are(classification, search_class):
     ids=lambda cv: type(cv).__name__,
 )
 def test_any_splitter_is_read_once(classification, search_class, cv):
-    """Splits that would differ each time are the same on all rungs."""
+    """Splits that differ at each call are the same on all rungs."""
     X, y = classification
     if cv == "generator":
         cv = (split for split in KFold(3).split(X))
@@ -580,8 +580,8 @@ def test_any_splitter_is_read_once(classification, search_class, cv):
     assert search.stop_reason_ == "completed"
 
 
-def test_test_parts_are_whole(classification):
-    """Samples as the resource cut the training part only."""
+def test_test_sets_are_complete(classification):
+    """With samples as the resource, test sets keep all of their samples."""
     X, y = classification
     sizes = set()
 
@@ -600,7 +600,7 @@ def test_test_parts_are_whole(classification):
 
 
 def test_best_estimator_is_a_fresh_fit_of_the_best_parameters(classification):
-    """best_params_ rebuilds best_estimator_, the resource at R."""
+    """`best_estimator_` has the parameters `best_params_`, with the maximum resource."""
     X, y = classification
     forest = RandomForestRegressor(random_state=0)
     search = SuccessiveHalvingSearchCV(
@@ -619,8 +619,8 @@ def test_best_estimator_is_a_fresh_fit_of_the_best_parameters(classification):
     assert search.refit_time_ > 0
 
 
-def test_without_refit_there_is_nothing_to_predict_with(classification, search_class):
-    """refit=False leaves results and best parameters, and no predict."""
+def test_without_refit_there_is_no_predict(classification, search_class):
+    """With `refit=False`, there are results and best parameters, but there is no `predict`."""
     X, y = classification
     search = search_class(Scored(), QUALITY, n_candidates=3, refit=False, random_state=0)
 
@@ -632,14 +632,14 @@ def test_without_refit_there_is_nothing_to_predict_with(classification, search_c
     assert not hasattr(search, "best_estimator_")
 
 
-def test_unfitted_search_says_so(classification, search_class):
-    """Before fit nothing can be predicted."""
+def test_unfitted_search_raises(classification, search_class):
+    """Before `fit`, predicting raises an error."""
     with pytest.raises(NotFittedError):
         search_class(Scored(), QUALITY).predict(classification[0])
 
 
-def test_second_fit_forgets_the_first(classification, search_class):
-    """Nothing of an earlier fit is left, even where the second fails."""
+def test_second_fit_deletes_the_results_of_the_first(classification, search_class):
+    """The results of an earlier fit are deleted, also if the second fit fails."""
     X, y = classification
     search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0).fit(X, y)
 
@@ -650,8 +650,8 @@ def test_second_fit_forgets_the_first(classification, search_class):
 
 
 @pytest.mark.parametrize("step", ["fit", "score", "nan"])
-def test_failures_cost_their_candidate_only(classification, search_class, step):
-    """What fails gets error_score, is counted, and never beats a number."""
+def test_failures_affect_only_their_candidate(classification, search_class, step):
+    """A failed candidate has `error_score`, is counted, and ranks after all others."""
     X, y = classification
     search = search_class(
         Failing(step=step),
@@ -662,11 +662,9 @@ def test_failures_cost_their_candidate_only(classification, search_class, step):
         random_state=0,
     )
 
-    if step == "nan":
+    told = "scores are not finite" if step == "nan" else "evaluations failed"
+    with pytest.warns(Warning, match=told):
         search.fit(X, y)
-    else:
-        with pytest.warns(Warning, match="evaluations failed"):
-            search.fit(X, y)
 
     results = search.cv_results_
     failed = results["param_quality"] < 0.5
@@ -680,8 +678,8 @@ def test_failures_cost_their_candidate_only(classification, search_class, step):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("step", ["fit", "predict", "score"])
-def test_failures_are_counted_rung_by_rung(classification, step, n_jobs):
-    """What fails from three units on is a failure of the second and the third rung."""
+def test_failures_are_counted_for_each_rung(classification, step, n_jobs):
+    """Candidates that fail with three units or more are failures of the two upper rungs."""
     search = SuccessiveHalvingSearchCV(
         Failing(step=step, below=0.85, from_units=3),
         {"quality": np.linspace(0.9, 0.1, 9)},  # Of equal accuracies the first go on.
@@ -703,8 +701,8 @@ def test_failures_are_counted_rung_by_rung(classification, step, n_jobs):
     assert search.best_params_ == {"quality": 0.9, "n_units": 9}
 
 
-def test_error_score_stands_for_what_failed(classification):
-    """A number as error_score competes like any other."""
+def test_error_score_is_the_score_of_failed_candidates(classification):
+    """A number as `error_score` is compared like any other score."""
     search = SuccessiveHalvingSearchCV(
         Failing(), QUALITY, n_candidates=9, max_resources=240, error_score=-1.0, random_state=0
     )
@@ -717,8 +715,8 @@ def test_error_score_stands_for_what_failed(classification):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_error_score_raise_gives_the_very_exception(classification, search_class, n_jobs):
-    """error_score="raise" ends the search with the estimator's own error."""
+def test_error_score_raise_raises_the_original_exception(classification, search_class, n_jobs):
+    """With `error_score="raise"`, the search raises the estimator's own error."""
     search = search_class(
         Failing(), QUALITY, n_candidates=9, error_score="raise", random_state=0, n_jobs=n_jobs
     )
@@ -728,16 +726,19 @@ def test_error_score_raise_gives_the_very_exception(classification, search_class
 
 
 def test_attributes_leave_out_the_rungs_after_a_failed_one(classification):
-    """plan_, n_candidates_ and the rows agree where a bracket ended early."""
+    """`plan_`, `n_candidates_` and `cv_results_` agree if a bracket ends early."""
     search = HyperbandSearchCV(
-        Needing(),
+        NanBelowNineUnits(),
         QUALITY,
         resource="n_units",
         max_resources=9,
         random_state=0,
     )
 
-    with pytest.warns(Warning, match="none of them went on"):
+    with (
+        pytest.warns(UserWarning, match="scores are not finite"),
+        pytest.warns(FitFailedWarning, match="none of them went on"),
+    ):
         search.fit(*classification)
 
     assert search.n_candidates_ == [9, 5, 3]
@@ -745,8 +746,8 @@ def test_attributes_leave_out_the_rungs_after_a_failed_one(classification):
     assert rows_by_rung(search.cv_results_).keys() == {(0, 2, 0), (0, 1, 0), (0, 0, 0)}
 
 
-class Needing(Scored):
-    """Scores NaN below nine units."""
+class NanBelowNineUnits(Scored):
+    """An estimator whose score is NaN with fewer than nine units."""
 
     def score(self, X, y=None):
         """Return NaN, or the quality."""
@@ -754,7 +755,7 @@ class Needing(Scored):
 
 
 def test_boolean_masks_are_splits(classification, assert_same_results):
-    """A splitter may yield masks instead of row numbers."""
+    """A splitter may yield boolean masks instead of indices."""
     X, y = classification
     mask = np.arange(240) < 200
     numbers = [(np.flatnonzero(mask), np.flatnonzero(~mask))]
@@ -769,7 +770,7 @@ def test_boolean_masks_are_splits(classification, assert_same_results):
 
 @pytest.mark.parametrize("resource", ["n_units", "n_samples"])
 def test_slices_are_splits(classification, assert_same_results, resource):
-    """A part may be given as a slice, and means the rows that it takes of a list."""
+    """A splitter may yield slices, which select the same rows as they do from a list."""
     X, y = classification
     n = len(X)
 
@@ -783,8 +784,8 @@ def test_slices_are_splits(classification, assert_same_results, resource):
     assert_same_results(fit(slices).cv_results_, fit(numbers).cv_results_)
 
 
-def test_negative_rows_count_from_the_end(classification, assert_same_results):
-    """A row below zero is the same sample as its number from the beginning."""
+def test_negative_indices_count_from_the_end(classification, assert_same_results):
+    """A negative index is the same sample as the corresponding index from the beginning."""
     X, y = classification
     n = len(X)
 
@@ -798,8 +799,8 @@ def test_negative_rows_count_from_the_end(classification, assert_same_results):
     )
 
 
-def test_list_of_time_series_splits_is_the_splitter(classification, assert_same_results):
-    """Samples and splits of a time series are taken in the same order, however they are given."""
+def test_list_of_time_series_splits_equals_the_splitter(classification, assert_same_results):
+    """A list of time series splits gives the same order of samples and splits as the splitter."""
     X, y = classification
 
     def fit(cv):
@@ -820,7 +821,7 @@ def test_list_of_time_series_splits_is_the_splitter(classification, assert_same_
 
 
 def test_names_are_checked_before_anything_is_fitted(classification):
-    """A wrong name in any dict of the space is found at once, drawn or not."""
+    """A wrong name in any dict of the space raises before anything is fitted."""
     space = [{"quality": uniform()}, {"qualty": [1]}]
 
     with pytest.raises(ValueError, match=r"param_distributions gives .*qualty"):
@@ -828,7 +829,7 @@ def test_names_are_checked_before_anything_is_fitted(classification):
 
 
 def test_draws_of_a_bracket_do_not_depend_on_the_one_before(classification):
-    """Initial candidates that fill the widest bracket leave the next one's draws alone."""
+    """Initial candidates that fill the widest bracket do not change the next bracket's draws."""
 
     def second_bracket(**options):
         search = HyperbandSearchCV(
@@ -842,8 +843,8 @@ def test_draws_of_a_bracket_do_not_depend_on_the_one_before(classification):
     np.testing.assert_array_equal(filled.data, second_bracket().data)
 
 
-def test_bracket_that_failed_wholly_ends(classification):
-    """The other brackets go on, and a warning says which ended."""
+def test_bracket_ends_if_all_its_candidates_fail(classification):
+    """The other brackets continue, and a warning names the bracket that ended."""
     initial = [{"quality": 0.1 + 0.01 * i} for i in range(9)]
     search = HyperbandSearchCV(
         Failing(),
@@ -862,8 +863,8 @@ def test_bracket_that_failed_wholly_ends(classification):
     assert search.best_score_ > 0.5
 
 
-def test_nothing_finite_is_an_error_that_shows_the_first_failure(classification, search_class):
-    """Fit raises where no score was measured, and keeps the table."""
+def test_error_without_finite_scores_shows_the_first_failure(classification, search_class):
+    """`fit` raises if no score is finite, and `cv_results_` is available."""
     search = search_class(Failing(below=2.0), QUALITY, n_candidates=3, random_state=0)
 
     with pytest.raises(ValueError, match=r"(?s)None of the .* finite score.*ArithmeticError"):
@@ -876,8 +877,8 @@ def test_nothing_finite_is_an_error_that_shows_the_first_failure(classification,
 # --- distributions of the user's own -----------------------------------------------
 
 
-class Recorded:
-    """A distribution that notes what its `rvs` is called with."""
+class RecordingDistribution:
+    """A distribution that records the arguments of its `rvs`."""
 
     def __init__(self):
         self.states = []
@@ -889,7 +890,7 @@ class Recorded:
 
 
 class OwnGenerator:
-    """A distribution with a generator of its own, and a count that all of them share."""
+    """A distribution with its own generator, and a count shared by all instances."""
 
     n_draws = 0
 
@@ -902,9 +903,9 @@ class OwnGenerator:
         return self.rng.uniform()
 
 
-def test_distributions_are_called_as_parameter_sampler_calls_them(classification, search_class):
-    """Every call of `rvs` has a RandomState, never a number or nothing."""
-    quality = Recorded()
+def test_distributions_receive_a_random_state(classification, search_class):
+    """Every call of `rvs` receives a `RandomState`."""
+    quality = RecordingDistribution()
 
     search_class(
         Scored(), {"quality": quality}, n_candidates=3, cv=2, min_resources=30, random_state=0
@@ -914,8 +915,8 @@ def test_distributions_are_called_as_parameter_sampler_calls_them(classification
     assert {type(state) for state in quality.states} == {np.random.RandomState}
 
 
-def test_distribution_with_its_own_generator_loses_no_draw(classification):
-    """Only candidates are drawn, so that they are the generator's first values."""
+def test_only_candidates_are_drawn_from_distributions(classification):
+    """Nothing but candidates is drawn, so that they are the first values of the generator."""
     OwnGenerator.n_draws = 0
 
     search = SuccessiveHalvingSearchCV(
@@ -929,7 +930,7 @@ def test_distribution_with_its_own_generator_loses_no_draw(classification):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_name_of_a_distribution_is_checked_before_anything_is_fitted(classification, seed):
-    """A wrong name is found in parts from which the first candidates may not come."""
+    """A wrong name raises even if no candidate was drawn from its dict."""
     space = [{"quality": uniform()}, {"qualty": uniform()}]
 
     with pytest.raises(ValueError, match=r"param_distributions .*'qualty'"):
@@ -938,7 +939,7 @@ def test_name_of_a_distribution_is_checked_before_anything_is_fitted(classificat
         )
 
 
-class Steps:
+class EstimatorDistribution:
     """A distribution over estimators."""
 
     def rvs(self, random_state=None):
@@ -948,11 +949,11 @@ class Steps:
 
 @pytest.mark.parametrize(
     "steps",
-    [[LogisticRegression()], Steps()],
+    [[LogisticRegression()], EstimatorDistribution()],
     ids=["list", "distribution"],
 )
-def test_names_of_a_step_that_is_searched_over_are_known(classification, steps):
-    """What a step has that comes with the candidate may be searched over."""
+def test_parameters_of_a_step_that_is_searched_over_are_valid(classification, steps):
+    """Parameters of a step that is itself a value of the candidate can be searched over."""
     model = Pipeline([("clf", DecisionTreeClassifier())])
     space = {"clf": steps, "clf__C": loguniform(0.1, 10)}
 
@@ -963,8 +964,8 @@ def test_names_of_a_step_that_is_searched_over_are_known(classification, steps):
     assert "clf__C" in search.best_params_
 
 
-def test_space_without_an_index_is_searched(classification, search_class):
-    """Lists with more combinations than an index can number are searched."""
+def test_space_too_large_for_an_index_is_searched(classification, search_class):
+    """Lists with more combinations than fit into an integer index can be searched over."""
     space = {
         "quality": list(np.linspace(0, 1, 10**5)),
         "n_units": range(10**9),
@@ -978,10 +979,10 @@ def test_space_without_an_index_is_searched(classification, search_class):
     assert len({repr(params) for params in search.cv_results_["params"]}) >= 9
 
 
-# --- floors that leave nothing to halve ---------------------------------------------
+# --- bounds that leave nothing to halve ---------------------------------------------
 
 
-FLOORS = {
+BOUNDS = {
     "leave one out": ({"cv": LeaveOneOut()}, 2),
     "repeated splits": ({"cv": RepeatedStratifiedKFold(n_splits=10, n_repeats=10)}, 2),
     "smallest": ({"cv": 59, "min_resources": "smallest"}, 2),
@@ -990,9 +991,9 @@ FLOORS = {
 }
 
 
-@pytest.mark.parametrize(("options", "n_classes"), FLOORS.values(), ids=FLOORS)
-def test_floor_that_leaves_one_candidate_is_warned_of(search_class, options, n_classes):
-    """A plan of one candidate is said, with the parameters that change it."""
+@pytest.mark.parametrize(("options", "n_classes"), BOUNDS.values(), ids=BOUNDS)
+def test_plan_warns_if_the_bound_leaves_one_candidate(search_class, options, n_classes):
+    """A warning says that the plan has one candidate, and which parameters change it."""
     search = search_class(Scored(), QUALITY, **options)
 
     with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
@@ -1006,12 +1007,12 @@ def test_floor_that_leaves_one_candidate_is_warned_of(search_class, options, n_c
 
 
 def balanced(n_classes):
-    """Return 240 samples of so many classes."""
+    """Return 240 samples of the given number of classes."""
     return np.random.RandomState(0).normal(size=(240, 2)), np.arange(240) % n_classes
 
 
-def test_fit_warns_of_a_floor_that_leaves_one_candidate(search_class):
-    """The warning is the caller's, and comes once."""
+def test_fit_warns_if_the_bound_leaves_one_candidate(search_class):
+    """The warning is shown once, at the line that calls `fit`."""
     search = search_class(Scored(), QUALITY, cv=5, random_state=0)
 
     with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
@@ -1023,8 +1024,8 @@ def test_fit_warns_of_a_floor_that_leaves_one_candidate(search_class):
 
 
 @pytest.mark.parametrize("n_candidates", [9, "all"])
-def test_floor_that_leaves_no_halving_is_warned_of(n_candidates):
-    """That all candidates are given everything is said, too."""
+def test_plan_warns_if_the_bound_leaves_no_halving(n_candidates):
+    """A warning says that all candidates are trained in full."""
     search = SuccessiveHalvingSearchCV(
         Scored(), {"quality": list(range(9))}, n_candidates=n_candidates
     )
@@ -1034,7 +1035,7 @@ def test_floor_that_leaves_no_halving_is_warned_of(n_candidates):
 
 
 def test_suggested_bound_leaves_halvings(search_class):
-    """With the number that the warning suggests the search has several rungs."""
+    """With the bound that the warning suggests, the plan has several rungs."""
     search = search_class(Scored(), QUALITY)
     with pytest.warns(UserWarning, match="min_resources=") as shown:
         search.plan(*balanced(30))
@@ -1045,31 +1046,31 @@ def test_suggested_bound_leaves_halvings(search_class):
     assert len(plan.ladder) == 3
 
 
-def test_bound_given_as_a_number_that_leaves_one_candidate_is_warned_of(search_class):
-    """Nobody searches among one candidate, unless it is asked for by its number."""
+def test_plan_warns_if_a_number_as_bound_leaves_one_candidate(search_class):
+    """A bound that leaves one candidate is warned of, unless `n_candidates` is a number."""
     search = search_class(Scored(), QUALITY, min_resources=100)
 
     with pytest.warns(UserWarning, match=r"min_resources=100.*one candidate"):
         search.plan(n_samples=240)
 
 
-def test_parameter_that_cannot_be_divided_is_warned_of(search_class):
-    """A resource that is smaller than the factor leaves one candidate as well."""
+def test_plan_warns_if_the_maximum_is_below_the_factor(search_class):
+    """A warning is shown if the maximum of a parameter is smaller than the factor."""
     search = search_class(Scored(), QUALITY, resource="n_units", max_resources=2)
 
     with pytest.warns(UserWarning, match=r"max_resources=2.*one candidate"):
         search.plan(n_splits=5)
 
 
-def test_two_candidates_are_warned_of():
-    """With a small factor one halving is left, of two candidates."""
+def test_plan_warns_of_two_candidates():
+    """A warning is shown if only one halving of two candidates is left."""
     search = SuccessiveHalvingSearchCV(Scored(), QUALITY, factor=2, min_resources=100)
 
     with pytest.warns(UserWarning, match=r"little room.*only 2 candidates"):
         search.plan(*balanced(2))
 
 
-QUIET = {
+WITHOUT_WARNING = {
     "one by number": {"n_candidates": 1},
     "few by number": {"n_candidates": 2},
     "no halving by number": {"n_candidates": 9, "min_resources": 100},
@@ -1078,9 +1079,9 @@ QUIET = {
 }
 
 
-@pytest.mark.parametrize("options", QUIET.values(), ids=QUIET)
-def test_what_the_user_asked_for_is_not_warned_of(search_class, options):
-    """Numbers that say it are no surprise, and three candidates are compared."""
+@pytest.mark.parametrize("options", WITHOUT_WARNING.values(), ids=WITHOUT_WARNING)
+def test_plan_does_not_warn_of_explicit_numbers(search_class, options):
+    """There is no warning if the numbers were given explicitly, or with three candidates."""
     plan = search_class(Scored(), QUALITY, **options).plan(*balanced(2))
 
     assert plan.rungs
@@ -1090,7 +1091,7 @@ def test_what_the_user_asked_for_is_not_warned_of(search_class, options):
 
 
 class Raising(Scored):
-    """Raises with a message of its own where it has too few samples."""
+    """An estimator that raises the given error if it has too few samples."""
 
     def __init__(self, quality=0.0, message=None, needed=10**6, kind=ValueError):
         super().__init__(quality)
@@ -1126,8 +1127,8 @@ TOO_FEW = [
 
 
 @pytest.mark.parametrize("message", TOO_FEW, ids=range(len(TOO_FEW)))
-def test_too_few_samples_for_every_fit_name_the_bound(classification, message):
-    """The error of a search that failed by its small rungs says which parameter raises them."""
+def test_error_of_too_few_samples_names_min_resources(classification, message):
+    """If all fits had too few samples, the error names the parameter to raise."""
     search = SuccessiveHalvingSearchCV(
         Raising(message=message), QUALITY, min_resources=20, cv=3, random_state=0
     )
@@ -1139,8 +1140,8 @@ def test_too_few_samples_for_every_fit_name_the_bound(classification, message):
     assert "26 samples" in str(error.value)
 
 
-def test_real_estimators_that_need_more_samples_name_the_bound(classification):
-    """Neighbours that are not there are answered with min_resources."""
+def test_error_of_too_few_neighbours_names_min_resources(classification):
+    """If there are fewer samples than neighbours, the error names `min_resources`."""
     search = SuccessiveHalvingSearchCV(
         KNeighborsClassifier(), {"n_neighbors": range(30, 60)}, min_resources=20, random_state=0
     )
@@ -1170,8 +1171,8 @@ def test_real_estimators_that_need_more_samples_name_the_bound(classification):
         "another resource",
     ],
 )
-def test_other_failures_do_not_name_the_bound(classification, options):
-    """Where more samples would not help, the advice is the usual one."""
+def test_error_of_other_failures_does_not_name_min_resources(classification, options):
+    """If more samples would not help, the error advises to check the estimator."""
     estimator = options.pop("estimator")
     search = SuccessiveHalvingSearchCV(estimator, QUALITY, random_state=0, **options)
 

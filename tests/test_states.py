@@ -10,27 +10,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from skhyperband._states import State, StateStore
+from skhyperband._executors.states import LocalStateStore, State
 
 N_BYTES = 8000  # Of an estimator that `fitted` makes, about.
 
 
 def fitted(number):
-    """Return what stands for a fitted estimator."""
+    """Return an array that stands for a fitted estimator."""
     return np.full(N_BYTES // 8, number)
 
 
 def state_of(number, n_resources=1):
+    """Return the state of what `fitted` makes from the number."""
     return State(fitted(number), n_resources, n_resources)
 
 
 def sent(state):
-    """Return it as it comes out of another process."""
+    """Return a state as another process receives it."""
     return pickle.loads(pickle.dumps(state))
 
 
 def number_in(lent):
-    """Return what it was made from; all of it must be there."""
+    """Return the number that a lent state was made from; the whole array must hold it."""
     (number,) = np.unique(lent.read().open())
     return number
 
@@ -62,7 +63,7 @@ def no_file_longer_than(n_bytes):
 
 
 def test_state_gives_its_estimator_away_once():
-    """In the process that fitted it, it is the estimator, and whoever opens it owns it."""
+    """In the process that fitted it, the state holds the estimator until it is opened."""
     estimator = fitted(3)
     state = State(estimator, 9, 6)
 
@@ -71,7 +72,7 @@ def test_state_gives_its_estimator_away_once():
 
 
 def test_state_that_was_sent_can_be_opened_again():
-    """What came as bytes gives a new estimator each time: a task may be tried twice."""
+    """A state that arrived as bytes makes a new estimator each time: a task may be tried twice."""
     state = sent(sent(state_of(3)))
 
     first, second = state.open(), state.open()
@@ -82,41 +83,43 @@ def test_state_that_was_sent_can_be_opened_again():
 
 
 def test_state_keeps_its_numbers_on_the_way():
-    """How much it was trained with, and how much of that came last, travel with it."""
+    """The amounts of the resource arrive together with the estimator."""
     state = sent(State(fitted(3), 9, 6))
 
     assert (state.n_resources, state.n_added, state.problem) == (9, 6, None)
 
 
 def test_state_that_cannot_be_pickled_arrives_with_its_problem():
-    """Sending it raises nothing; it says why there is nothing in it."""
+    """Sending it raises nothing; `problem` says why it holds no estimator."""
     state = sent(State(threading.Lock(), 9, 6))
 
     assert "cannot pickle" in state.problem
 
 
 def test_size_of_a_state_counts_its_arrays():
-    """As bytes it has their length; as an estimator about what its arrays have."""
+    """The size of a state is about that of its arrays, and the number of bytes once pickled."""
     state = state_of(3)
 
-    assert N_BYTES < state.measured() < N_BYTES + 1000
-    assert sent(state).measured() == len(state.packed())
-    assert State(threading.Lock(), 1, 1).measured() == 0
+    assert N_BYTES < state.size() < N_BYTES + 1000
+    assert sent(state).size() == len(state.dump())
+    assert State(threading.Lock(), 1, 1).size() == 0
 
 
-# --- many of them ------------------------------------------------------------------
+# --- the store ---------------------------------------------------------------------
 
-# Where they lie: in memory, in files, or some here and some there.
+# How many bytes may stay in memory, so that states are in memory, in files, or in both.
 BOUNDS = {"memory": 10**9, "files": 1000, "both": 5 * N_BYTES}
-on_each_side = pytest.mark.parametrize("in_memory", BOUNDS.values(), ids=BOUNDS)
-as_it_comes = pytest.mark.parametrize("arrive", [sent, lambda state: state], ids=["sent", "here"])
+wherever_they_are_kept = pytest.mark.parametrize("in_memory", BOUNDS.values(), ids=BOUNDS)
+however_they_arrive = pytest.mark.parametrize(
+    "arrive", [sent, lambda state: state], ids=["sent", "here"]
+)
 
 
-@on_each_side
-@as_it_comes
-def test_what_is_kept_is_lent(in_memory, arrive):
-    """Each under its key, with its numbers, wherever it lies."""
-    with StateStore(in_memory) as states:
+@wherever_they_are_kept
+@however_they_arrive
+def test_states_that_are_kept_are_lent(in_memory, arrive):
+    """Each state is found under its key, with its numbers."""
+    with contextlib.closing(LocalStateStore(in_memory)) as states:
         for number in range(20):
             states.keep((number, 0), arrive(state_of(number, number)))
 
@@ -129,10 +132,10 @@ def test_what_is_kept_is_lent(in_memory, arrive):
         assert states.problems == []
 
 
-@on_each_side
-def test_what_is_lent_is_sent_as_a_state(in_memory):
-    """A worker is sent the state itself, not the store."""
-    with StateStore(in_memory) as states:
+@wherever_they_are_kept
+def test_lent_state_is_sent_as_a_state(in_memory):
+    """A worker receives the state itself, not the store."""
+    with contextlib.closing(LocalStateStore(in_memory)) as states:
         states.keep("a", state_of(3, 9))
 
         arrived = sent(states.lend("a"))
@@ -143,10 +146,10 @@ def test_what_is_lent_is_sent_as_a_state(in_memory):
     np.testing.assert_array_equal(arrived.open(), fitted(3))
 
 
-@on_each_side
-def test_newer_state_takes_the_place_of_the_older(in_memory):
-    """A candidate has one on each split: that of its last rung."""
-    with StateStore(in_memory) as states:
+@wherever_they_are_kept
+def test_newer_state_replaces_the_older_one(in_memory):
+    """A candidate has one state on each split, that of its last rung."""
+    with contextlib.closing(LocalStateStore(in_memory)) as states:
         states.keep("a", state_of(1))
         states.keep("a", state_of(2))
 
@@ -154,14 +157,14 @@ def test_newer_state_takes_the_place_of_the_older(in_memory):
         assert len(states) == 1
 
 
-@on_each_side
+@wherever_they_are_kept
 @pytest.mark.parametrize("seed", range(5))
 def test_states_come_and_go_in_any_order(in_memory, seed, folder):
-    """What is not dropped is still there, and no file outlives its states."""
+    """States that were not dropped are still in the store, and no file outlives its states."""
     before = open_files()
     rng = random.Random(seed)
     known = set()
-    with StateStore(in_memory) as states:
+    with contextlib.closing(LocalStateStore(in_memory)) as states:
         for number in range(60):
             states.keep(number, sent(state_of(number)))
             known.add(number)
@@ -182,10 +185,10 @@ def test_states_come_and_go_in_any_order(in_memory, seed, folder):
 
 
 def test_files_have_no_name_and_are_gone_at_the_end(folder):
-    """While they are there nothing lies in the folder, nor afterwards."""
+    """The folder of temporary files is empty, during the search and afterwards."""
     before = open_files()
 
-    with StateStore(1000) as states:
+    with contextlib.closing(LocalStateStore(1000)) as states:
         for number in range(20):
             states.keep(number, state_of(number))
         assert open_files() > before
@@ -196,21 +199,24 @@ def test_files_have_no_name_and_are_gone_at_the_end(folder):
 
 
 def test_files_are_gone_after_an_error_and_after_many_stores():
-    """Whatever ended the search, it leaves no file open."""
+    """A store that is closed leaves no file open, whatever ended the search."""
     before = open_files()
 
     for number in range(50):
-        with contextlib.suppress(ZeroDivisionError), StateStore(1000) as states:
+        with (
+            contextlib.suppress(ZeroDivisionError),
+            contextlib.closing(LocalStateStore(1000)) as states,
+        ):
             states.keep(number, state_of(number))
             raise ZeroDivisionError
 
     assert open_files() == before
 
 
-def test_what_is_dropped_makes_room_in_memory(folder):
-    """Only what is beyond the bound lies in a file."""
+def test_dropped_states_make_room_in_memory(folder):
+    """A state goes to a file only while the others fill the memory."""
     before = open_files()
-    with StateStore(3 * N_BYTES + 2000) as states:
+    with contextlib.closing(LocalStateStore(3 * N_BYTES + 2000)) as states:
         for number in range(3):
             states.keep(number, sent(state_of(number)))
         assert open_files() == before
@@ -224,10 +230,10 @@ def test_what_is_dropped_makes_room_in_memory(folder):
 
 
 def test_small_states_share_a_file():
-    """There are not as many files as states."""
+    """Many states need few files."""
     before = open_files()
 
-    with StateStore(20 * N_BYTES) as states:
+    with contextlib.closing(LocalStateStore(20 * N_BYTES)) as states:
         for number in range(60):
             states.keep(number, sent(state_of(number)))
 
@@ -236,8 +242,11 @@ def test_small_states_share_a_file():
 
 
 def test_threads_read_from_one_file_at_a_time():
-    """Each gets what it asked for."""
-    with StateStore(10 * N_BYTES) as states, ThreadPoolExecutor(8) as threads:
+    """Each thread gets the state that it asked for."""
+    with (
+        contextlib.closing(LocalStateStore(10 * N_BYTES)) as states,
+        ThreadPoolExecutor(8) as threads,
+    ):
         for number in range(60):
             states.keep(number, sent(state_of(number)))
         wanted = [n % 60 for n in range(600)]
@@ -251,8 +260,8 @@ def test_threads_read_from_one_file_at_a_time():
 
 
 def test_state_that_arrives_with_a_problem_is_not_kept():
-    """The reason is noted; the candidate has no state, not even its older one."""
-    with StateStore() as states:
+    """The store notes the problem; the candidate has no state, not even its older one."""
+    with contextlib.closing(LocalStateStore()) as states:
         states.keep("a", state_of(1))
         states.keep("a", sent(State(threading.Lock(), 3, 2)))
 
@@ -261,11 +270,11 @@ def test_state_that_arrives_with_a_problem_is_not_kept():
         assert "cannot pickle" in states.problems[0]
 
 
-def test_what_no_file_can_hold_is_a_problem():
-    """Within the bound one that cannot be pickled stays as it is; beyond, it is lost."""
+def test_state_that_no_file_can_hold_is_a_problem():
+    """A state that cannot be pickled stays in memory; where that is full, it is lost."""
     lock = threading.Lock()
 
-    with StateStore(N_BYTES + 1000) as states:
+    with contextlib.closing(LocalStateStore(N_BYTES + 1000)) as states:
         states.keep("lock", State(lock, 1, 1))
         states.keep("large", sent(state_of(1)))
         states.keep("late", State([lock, fitted(2)], 1, 1))
@@ -279,7 +288,7 @@ def test_missing_folder_is_a_problem(monkeypatch):
     """Where no file can be made, states are lost and nothing is raised."""
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
 
-    with StateStore(1000) as states:
+    with contextlib.closing(LocalStateStore(1000)) as states:
         states.keep("a", state_of(1))
 
         assert states.lend("a") is None
@@ -288,10 +297,10 @@ def test_missing_folder_is_a_problem(monkeypatch):
 
 @pytest.mark.parametrize("room", [0.0, 0.5, 1.9])
 def test_full_disk_is_a_problem(room):
-    """What cannot be written is lost, and nothing else is, before and after."""
+    """A state that cannot be written is lost; those before and after it are not."""
     before = open_files()
-    size = sent(state_of(0)).measured()
-    with StateStore(10 * size) as states:
+    size = sent(state_of(0)).size()
+    with contextlib.closing(LocalStateStore(10 * size)) as states:
         for number in range(13):  # The last three in a file.
             states.keep(number, sent(state_of(number)))
         with no_file_longer_than(int((3 + room) * size)):
@@ -307,11 +316,11 @@ def test_full_disk_is_a_problem(room):
     assert open_files() == before
 
 
-def test_full_disk_harms_no_end():
+def test_full_disk_does_not_keep_a_store_from_closing():
     """A store that could write nothing at all ends without an error, its file closed."""
     before = open_files()
 
-    with no_file_longer_than(1000), StateStore(1000) as states:
+    with no_file_longer_than(1000), contextlib.closing(LocalStateStore(1000)) as states:
         for number in range(5):
             states.keep(number, sent(state_of(number)))
         assert len(states) == 0

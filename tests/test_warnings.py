@@ -4,7 +4,8 @@ import warnings
 
 import pytest
 
-from skhyperband._warnings import catching, describe_failures, every_time
+from skhyperband._fit_warnings import catching, every_time
+from skhyperband._user_warnings import describe_failures
 
 ALWAYS = [("always", None, Warning, None, 0)]
 

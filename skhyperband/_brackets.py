@@ -1,0 +1,211 @@
+"""The brackets of a search while it runs: who enters them, and who is promoted."""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from skhyperband._history import SearchHistory
+from skhyperband._records import LevelResult, RungEntry
+from skhyperband._schedule import (
+    Bracket,
+    BracketKey,
+    Level,
+    Plan,
+    Rung,
+    assign_places,
+    group_by_level,
+    ranked,
+)
+from skhyperband._space import Candidate
+
+Promotion = Literal["bracket", "level"]
+
+
+class DrawCandidates(Protocol):
+    """What draws candidates for a bracket."""
+
+    def ask(self, n: int, *, repeat: int, bracket: int) -> list[Candidate]:
+        """Return up to n candidates."""
+
+
+@dataclass(frozen=True)
+class BracketRules:
+    """How the brackets of a search are run.
+
+    Attributes
+    ----------
+    promotion : {"bracket", "level"}
+        Whether the candidates of each bracket compete among themselves, or all that are at
+        a level.
+    repeats_forever : bool
+        Whether the plan is run again and again, with new candidates.
+    """
+
+    promotion: Promotion = "bracket"
+    repeats_forever: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates that compete with each other for the places on the next rungs.
+
+    Attributes
+    ----------
+    entries : tuple of RungEntry
+        In the order of the candidates' numbers.
+    places : mapping of int to int
+        How many the next rung of each bracket takes.
+    """
+
+    entries: tuple[RungEntry, ...]
+    places: Mapping[int, int]
+
+    @property
+    def n_places(self) -> int:
+        """How many candidates are promoted."""
+        return sum(self.places.values())
+
+
+class RunningBrackets:
+    """The brackets of a plan, as they are filled with candidates.
+
+    Parameters
+    ----------
+    plan : Plan
+    rules : BracketRules
+    initial_candidates : sequence of dict
+        The first candidates to enter.
+
+    Attributes
+    ----------
+    space_exhausted : bool
+        Whether the sampler had fewer candidates than a bracket takes.
+    failed_rungs : list of Rung
+        Those in which every candidate failed, so that none was promoted.
+    n_levels : int or None
+        How many levels there will be; None where they are repeated for ever.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        rules: BracketRules,
+        initial_candidates: Sequence[Candidate] = (),
+    ):
+        self.space_exhausted = plan.space_exhausted
+        self.failed_rungs: list[Rung] = []
+        self.n_levels = None if rules.repeats_forever else len(plan.levels)
+        self._plan = plan
+        self._rules = rules
+        self._initial_candidates = list(initial_candidates)
+        self._brackets = {bracket.key: bracket for bracket in plan.brackets}
+        self._promoted: dict[BracketKey, list[int]] = defaultdict(list)
+        self._n_entered = 0
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the levels of the plan; then those of further rounds, while candidates come."""
+        yield from self._plan.levels
+        for repeat in itertools.count(1) if self._rules.repeats_forever else ():
+            n_before = self._n_entered
+            brackets = [bracket.in_repeat(repeat) for bracket in self._plan.brackets]
+            self._brackets.update({bracket.key: bracket for bracket in brackets})
+            yield from group_by_level(brackets)
+            if self._n_entered == n_before:
+                return
+
+    # -- entering
+
+    def enter(
+        self, level: Level, sampler: DrawCandidates, history: SearchHistory
+    ) -> list[RungEntry]:
+        """Return who is at a level: promoted candidates, and new ones drawn from the sampler."""
+        entries = []
+        for planned in level.rungs:
+            bracket = self._brackets.get(planned.bracket_key)
+            if bracket is None:
+                continue
+            if planned.iter == 0:
+                candidates = self._draw(bracket, sampler)
+                numbers = history.add_candidates(candidates)
+                self._resize(bracket, len(numbers))
+            else:
+                numbers = self._promoted.pop(bracket.key, [])
+            if numbers:
+                rung = self._brackets[bracket.key].rungs[planned.iter]
+                entries += [RungEntry(rung, number) for number in numbers]
+        return entries
+
+    def _draw(self, bracket: Bracket, sampler: DrawCandidates) -> list[Candidate]:
+        initial, self._initial_candidates = self._initial_candidates, []
+        # Ask even for none: what a later bracket draws must not depend on this one.
+        drawn = sampler.ask(
+            bracket.n_candidates - len(initial), repeat=bracket.repeat, bracket=bracket.s
+        )
+        candidates = initial + drawn
+        self._n_entered += len(candidates)
+        if not self._n_entered:
+            raise ValueError(
+                f"sampler={sampler!r} returned no candidates at all; ask(n) must return some "
+                "the first time."
+            )
+        return candidates
+
+    def _resize(self, bracket: Bracket, n_candidates: int) -> None:
+        """Make a bracket smaller that fewer candidates entered than were planned."""
+        if n_candidates == bracket.n_candidates:
+            return
+        self.space_exhausted = True
+        if n_candidates:
+            self._brackets[bracket.key] = bracket.resized(n_candidates, self._plan.factor)
+        else:
+            del self._brackets[bracket.key]
+
+    # -- promotion
+
+    def pools(self, entries: Sequence[RungEntry]) -> list[Pool]:
+        """Return the pools of a level: one for each bracket, or a single one."""
+        members: dict[int, list[RungEntry]] = defaultdict(list)
+        for entry in entries:
+            pool = entry.rung.bracket if self._rules.promotion == "bracket" else 0
+            members[pool].append(entry)
+        return [self._pool(of_one) for of_one in members.values()]
+
+    def _pool(self, entries: list[RungEntry]) -> Pool:
+        rungs = {entry.rung for entry in entries}
+        places = {rung.bracket: n for rung in rungs if (n := self._n_places(rung))}
+        # Of equal scores the earlier candidate goes on, whatever its bracket.
+        return Pool(tuple(sorted(entries, key=lambda entry: entry.candidate)), places)
+
+    def _n_places(self, rung: Rung) -> int:
+        """Return how many candidates the next rung of a bracket takes; 0 after the last."""
+        bracket = self._brackets.get(rung.bracket_key)
+        if bracket is None or rung.iter + 1 >= len(bracket.rungs):
+            return 0
+        return bracket.rungs[rung.iter + 1].n_candidates
+
+    def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
+        """Give the places on the next rungs to the best of each pool."""
+        scores = dict(zip(result.candidate_ids, result.mean_scores.tolist(), strict=True))
+        for pool in self.pools(entries):
+            self._promote_best(pool, [scores[entry.candidate] for entry in pool.entries])
+
+    def _promote_best(self, pool: Pool, scores: Sequence[float]) -> None:
+        if all(map(math.isnan, scores)):
+            rungs = {entry.rung for entry in pool.entries}
+            self.failed_rungs += sorted(rungs, key=lambda rung: -rung.bracket)
+            return
+        best = [pool.entries[i] for i in ranked(scores)[: pool.n_places]]
+        brackets = assign_places([entry.rung.bracket for entry in best], pool.places)
+        for entry, bracket in sorted(
+            zip(best, brackets, strict=True), key=lambda pair: pair[0].candidate
+        ):
+            self._promoted[BracketKey(entry.rung.repeat, bracket)].append(entry.candidate)
+
+    @property
+    def promoted(self) -> set[int]:
+        """The candidates that wait for their next rung."""
+        return {number for numbers in self._promoted.values() for number in numbers}

@@ -1,0 +1,75 @@
+"""What every executor does: it runs tasks somewhere, and keeps the states of candidates there."""
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, Protocol, Self
+
+from skhyperband._records import FinishedTask, StateKey, Task
+
+
+class StateStore(Protocol):
+    """Keeps fitted estimators between the levels of a search, in memory or on a cluster.
+
+    Attributes
+    ----------
+    problems : sequence of str
+        Why states were lost; their candidates are fitted fresh. It is read after the executor
+        was left.
+    """
+
+    @property
+    def problems(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int:
+        """Return the number of states in the store."""
+
+    def keep(self, key: StateKey, state: Any) -> None:
+        """Keep the state of an outcome, and drop the one that was kept under this key before.
+
+        A state that cannot be kept is reported in `problems`; nothing is raised.
+        """
+
+    def lend(self, key: StateKey) -> Any:
+        """Return what becomes the `state` of a task, or None where the store has no such state.
+
+        In the worker its method `read` returns the `State`. The store has the state until it is
+        dropped, since a task whose worker died is run again.
+        """
+
+    def drop(self, keys: Iterable[StateKey]) -> None:
+        """Drop the states under these keys, as far as the store has them."""
+
+    def drop_all_but(self, keys: Iterable[StateKey]) -> None:
+        """Drop the states under all other keys."""
+
+
+class Executor(Protocol):
+    """Runs tasks; a context manager that frees its states, files and workers when it is left.
+
+    An executor that was left can be entered again, and then starts without states; leaving it
+    a second time does nothing. It cannot be entered while it is entered.
+
+    Attributes
+    ----------
+    n_workers : int
+        The largest number of tasks that run at a time.
+    states : StateStore
+        The states of the candidates that its tasks fitted.
+    """
+
+    @property
+    def n_workers(self) -> int: ...
+
+    @property
+    def states(self) -> StateStore: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: Any) -> None: ...
+
+    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+        """Yield the result of every task with its position in `tasks`, in the order of completion.
+
+        A task whose worker dies has an outcome with a failure of the step "worker"; the other
+        tasks are not affected. Closing the generator ends the run as soon as possible, and the
+        executor can run other tasks afterwards.
+        """

@@ -1,0 +1,34 @@
+"""Runs tasks one after another in this process."""
+
+from collections.abc import Generator, Sequence
+from typing import Any, Self
+
+from skhyperband._executors.states import LocalStateStore
+from skhyperband._records import Evaluate, FinishedTask, Task
+
+
+class SequentialExecutor:
+    """Runs tasks in a plain loop, each one when its result is asked for.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes a task and returns its result.
+    """
+
+    n_workers = 1
+
+    def __init__(self, evaluate: Evaluate):
+        self.states = LocalStateStore()
+        self._evaluate = evaluate
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.states.close()
+
+    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+        """Yield the result of every task, in the order of the tasks."""
+        for position, task in enumerate(tasks):
+            yield FinishedTask(position, self._evaluate(task))

@@ -1,0 +1,51 @@
+"""Fitted attributes of a search, computed from what it has measured."""
+
+from typing import Any
+
+from skhyperband._brackets import RunningBrackets
+from skhyperband._history import SearchHistory
+from skhyperband._resources import Resource
+from skhyperband._results import Results, ResultTables, executed_plan, metric_names
+from skhyperband._schedule import Plan
+from skhyperband._scoring import MetricRule
+from skhyperband._sklearn_compat import named_scorers
+
+
+def attributes_of_run(
+    history: SearchHistory,
+    brackets: RunningBrackets,
+    plan: Plan,
+    resource: Resource,
+    scorer: Any,
+    rule: MetricRule,
+    *,
+    return_train_score: bool,
+) -> dict[str, Any]:
+    """Return the attributes that do not depend on which candidate is the best, by name."""
+    scorers = named_scorers(scorer)
+    names = list(scorers) if scorers else metric_names(history.outcomes.values())
+    metric = rule.promoting(names)
+    tables = ResultTables(history, resource, rule.error_value)
+    results = tables.cv_results(names or ["score"], return_train_score=return_train_score)
+    return {
+        "multimetric_": names is not None,
+        "scorer_": scorers or scorer,
+        "_promoting_metric": metric,
+        "cv_results_": results,
+        "rungs_": tables.rungs(results[f"mean_test_{metric}"]),
+        "n_replayed_": sum(outcome.replayed for outcome in history.outcomes.values()),
+        "plan_": executed_plan(plan, history, space_exhausted=brackets.space_exhausted),
+        "n_splits_": plan.n_splits,
+        "min_resources_": plan.min_resources,
+        "max_resources_": plan.max_resources,
+    }
+
+
+def attributes_of_best(results: Results, rule: MetricRule, metric: str) -> dict[str, Any]:
+    """Return the attributes of the best candidate by a metric, by name."""
+    index = rule.best_row(results, metric)
+    return {
+        "best_index_": index,
+        "best_score_": float(results[f"mean_test_{metric}"][index]),
+        "best_params_": results["params"][index],
+    }

@@ -1,0 +1,55 @@
+"""The loop of a search: level after level, over all brackets at once."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from skhyperband._brackets import RunningBrackets
+from skhyperband._history import SearchHistory
+from skhyperband._level_evaluation import LevelEvaluation
+from skhyperband._observers import Observer
+from skhyperband._records import StopReason
+from skhyperband._samplers.base import Sampler
+
+# Looks at the history, and returns why the search should end; None while it should not.
+StopRule = Callable[[SearchHistory], StopReason | None]
+
+
+def run_levels(
+    brackets: RunningBrackets,
+    sampler: Sampler,
+    history: SearchHistory,
+    evaluation: LevelEvaluation,
+    *,
+    stop_rules: Sequence[StopRule] = (),
+    observer: Observer | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> StopReason:
+    """Run the levels of a search until they end or a rule stops them; return the reason.
+
+    Whatever ends it, `history` then holds all that was measured. The loop knows nothing of
+    scikit-learn: samplers, executors and scores are handed in.
+    """
+    observer = observer or Observer()
+    for level in brackets.levels():
+        if reason := _first_reason(stop_rules, history):
+            return reason
+        start = clock()
+        entries = brackets.enter(level, sampler, history)
+        if not entries:
+            continue
+        observer.level_begin(level, entries)
+        try:
+            evaluation.evaluate(level, entries)
+        finally:
+            result = history.close_level(level, entries)
+        if not result.complete:
+            return "callback" if observer.stop_requested else "max_time"
+        sampler.tell(result)
+        brackets.promote(entries, result)
+        evaluation.drop_states_of_losers()
+        observer.level_end(level, result, clock() - start)
+    return "space_exhausted" if brackets.space_exhausted else "completed"
+
+
+def _first_reason(rules: Sequence[StopRule], history: SearchHistory) -> StopReason | None:
+    return next((reason for rule in rules if (reason := rule(history)) is not None), None)

@@ -1,0 +1,169 @@
+"""Replays evaluations from a journal, and adds new ones to it."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from skhyperband._evaluator import Evaluator
+from skhyperband._executors.base import Executor, StateStore
+from skhyperband._journal.database import LARGEST_INTEGER, Journal
+from skhyperband._journal.entries import Entry
+from skhyperband._messages import repr_of, shortened
+from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome, Scores, Task
+from skhyperband._sklearn_compat import named_scorers
+
+
+class ReplayingExecutor:
+    """Replays the evaluations that are in a journal, and lets another executor run the rest.
+
+    Parameters
+    ----------
+    executor : Executor
+        Runs the tasks that are not in the journal. It is entered and left with this one.
+    journal : Journal
+    keys : callable
+        ``keys(task)`` returns the key of a task.
+    suffices : callable
+        ``suffices(entry)`` returns whether an entry has all that the search asks for.
+    is_too_late : callable
+        Returns whether no further evaluation may begin. Known ones are replayed all the same.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        journal: Journal,
+        keys: Callable[[Task], bytes],
+        suffices: Callable[[Entry], bool],
+        is_too_late: Callable[[], bool],
+    ):
+        self.n_workers = executor.n_workers
+        self.states: StateStore = executor.states
+        self._executor = executor
+        self._journal = journal
+        self._keys = keys
+        self._suffices = suffices
+        self._is_too_late = is_too_late
+
+    def __enter__(self) -> Self:
+        self._executor.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._executor.__exit__(*exc_info)
+
+    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+        """Yield every task when it is finished; those in the journal come first."""
+        unknown: list[tuple[int, bytes]] = []
+        for position, task in enumerate(tasks):
+            key = self._keys(task)
+            entry = self._journal.find(key)
+            if entry is not None and self._suffices(entry):
+                yield FinishedTask(position, _as_outcome(entry))
+            else:
+                unknown.append((position, key))
+        if unknown and self._is_too_late():
+            return
+        rest = [tasks[position] for position, _ in unknown]
+        with contextlib.closing(self._executor.run(rest)) as finished:
+            for number, result in finished:
+                position, key = unknown[number]
+                if isinstance(result, Outcome) and _is_repeatable(result):
+                    self._journal.add(key, _as_entry(tasks[position], result))
+                yield FinishedTask(position, result)
+
+
+def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:
+    """Return a test of whether an entry has all that the evaluator would return.
+
+    With ``error_score="raise"`` a failure does not suffice: its exception is not in the journal,
+    so that the fit must fail again. Scores must be of the metrics that the search asks for.
+    """
+    scorers = named_scorers(evaluator.scorer)
+
+    def suffices(entry: Entry) -> bool:
+        failed = entry.failure is not None
+        if failed and evaluator.keep_exceptions:
+            return False
+        if entry.test_scores is None:
+            return failed
+        scores: list[Scores] = [entry.test_scores]
+        if evaluator.return_train_score:
+            scores.append(entry.train_scores)
+        return all(_are_scores_of(scorers, of_one) for of_one in scores)
+
+    return suffices
+
+
+def _are_scores_of(scorers: Mapping[str, Any] | None, scores: Scores) -> bool:
+    """Return whether scores are those of named metrics; None means one metric without a name."""
+    if scorers is None:
+        return scores is not None
+    return isinstance(scores, dict) and scores.keys() == scorers.keys()
+
+
+# Failures that may not happen again. A scorer that returned no score will be corrected by the
+# user and keep its name, and with it the key. A worker may have died, or have been slow, because
+# the machine had too little memory.
+_TRANSIENT = (FailedStep.SCORING, FailedStep.WORKER, FailedStep.TIMEOUT)
+
+
+def _is_repeatable(outcome: Outcome) -> bool:
+    """Return whether a second run of the evaluation would give the same outcome."""
+    return outcome.failure is None or outcome.failure.step not in _TRANSIENT
+
+
+def _as_outcome(entry: Entry) -> Outcome:
+    failure = None
+    if entry.failure is not None and entry.failed_step is not None:
+        failure = Failure(FailedStep(entry.failed_step), entry.failure)
+    return Outcome(
+        test_scores=entry.test_scores,
+        train_scores=entry.train_scores,
+        fit_time=entry.fit_time,
+        score_time=entry.score_time,
+        failure=failure,
+        n_trained=entry.n_trained,
+        replayed=True,
+    )
+
+
+def _as_entry(task: Task, outcome: Outcome) -> Entry:
+    failure = outcome.failure
+    return Entry(
+        params=json.dumps({name: _for_json(value) for name, value in task.candidate.items()}),
+        n_resources=task.n_resources,
+        split=task.split,
+        test_scores=outcome.test_scores,
+        train_scores=outcome.train_scores,
+        fit_time=outcome.fit_time,
+        score_time=outcome.score_time,
+        n_trained=outcome.n_trained,
+        failed_step=None if failure is None else failure.step.value,
+        failure=None if failure is None else failure.text,
+        finished=time.time(),
+    )
+
+
+# In characters.
+_LONGEST_SHOWN = 1000
+
+
+def _for_json(value: Any) -> Any:
+    """Return the value if JSON can hold it, else its repr.
+
+    Only those who read the journal see it; a search finds an evaluation by its key.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or type(value) in (bool, float):
+        return value
+    if type(value) is int and abs(value) <= LARGEST_INTEGER:
+        return value
+    if type(value) is str:
+        return shortened(value, _LONGEST_SHOWN)
+    return shortened(repr_of(value), _LONGEST_SHOWN)

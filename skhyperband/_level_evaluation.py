@@ -1,0 +1,173 @@
+"""Evaluates a level: tasks go out to the executor, outcomes come back into the history."""
+
+import bisect
+import contextlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from skhyperband._brackets import RunningBrackets
+from skhyperband._executors.base import Executor
+from skhyperband._history import SearchHistory
+from skhyperband._observers import Observer
+from skhyperband._records import (
+    EvaluationKey,
+    Outcome,
+    RungEntry,
+    Skipped,
+    StateKey,
+    Task,
+    TaskLimits,
+)
+from skhyperband._schedule import Level, rank_key
+
+
+@dataclass
+class TopK:
+    """The best of a pool, as its scores become known one by one.
+
+    Attributes
+    ----------
+    k : int
+        How many places there are.
+    """
+
+    k: int
+    _best: list[tuple[bool, float, int]] = field(default_factory=list)
+
+    def add(self, score: float, candidate: int) -> int | None:
+        """Add a candidate; return the one that cannot win a place any more, if there is one."""
+        bisect.insort(self._best, rank_key(score, candidate))
+        return self._best.pop()[2] if len(self._best) > self.k else None
+
+
+@dataclass(frozen=True)
+class _PendingTask:
+    """A task, and the entry that it is made for."""
+
+    entry: RungEntry
+    task: Task
+
+
+class LevelEvaluation:
+    """Evaluates the entries of a level, as far as they are not known yet.
+
+    The states of candidates that can still be promoted are kept for their next rung; all
+    others are dropped as soon as it is known that they lost.
+
+    Parameters
+    ----------
+    history : SearchHistory
+    brackets : RunningBrackets
+    executor : Executor
+    limits : TaskLimits
+        What every task carries along.
+    observer : Observer
+    """
+
+    def __init__(
+        self,
+        history: SearchHistory,
+        brackets: RunningBrackets,
+        executor: Executor,
+        limits: TaskLimits,
+        observer: Observer,
+    ):
+        self._history = history
+        self._brackets = brackets
+        self._executor = executor
+        self._states = executor.states
+        self._limits = limits
+        self._observer = observer
+
+    def evaluate(self, level: Level, entries: Sequence[RungEntry]) -> None:
+        """Evaluate a level; stop where an observer asks for it, with what is done by then."""
+        pending = self._pending(level, entries)
+        keys = list(pending)
+        top = self._top_of_each_pool(entries)
+        with contextlib.closing(self._executor.run([p.task for p in pending.values()])) as results:
+            for position, outcome in results:
+                if isinstance(outcome, Skipped):
+                    continue
+                key = keys[position]
+                self._record(key, pending[key].entry, outcome)
+                self._drop_loser(pending[key].entry, top)
+                if self._observer.stop_requested:
+                    return
+
+    def drop_states_of_losers(self) -> None:
+        """Drop the states of all candidates that were not promoted."""
+        self._states.drop_all_but(
+            StateKey(self._history.canonical_id(candidate), split)
+            for candidate in self._brackets.promoted
+            for split in self._history.split_order
+        )
+
+    # -- tasks
+
+    def _pending(
+        self, level: Level, entries: Sequence[RungEntry]
+    ) -> dict[EvaluationKey, _PendingTask]:
+        """Return the tasks in the order in which they run: split by split, the slowest first."""
+        keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
+        slowest_first = self._slowest_first(entries)
+        pending: dict[EvaluationKey, _PendingTask] = {}
+        for split in self._history.splits_of(level):
+            for entry in slowest_first:
+                key = self._history.key(entry, split)
+                if key not in self._history.outcomes and key not in pending:
+                    pending[key] = _PendingTask(entry, self._task(key, entry, keeps_state))
+        return pending
+
+    def _task(self, key: EvaluationKey, entry: RungEntry, keeps_state: bool) -> Task:
+        return Task(
+            candidate=self._history.candidates[entry.candidate],
+            n_resources=key.n_resources,
+            split=key.split,
+            state=self._states.lend(key.state_key),
+            keeps_state=keeps_state,
+            limits=self._limits,
+        )
+
+    def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:
+        """Sort by the time on the level below; entrants stand in the middle."""
+        seconds = [self._history.seconds_of(entry.candidate) for entry in entries]
+        known = [s for s in seconds if s is not None]
+        middle = statistics.median(known) if known else 0.0
+        expected = [middle if s is None else s for s in seconds]
+        order = sorted(range(len(entries)), key=lambda i: -expected[i])
+        return [entries[i] for i in order]
+
+    # -- outcomes
+
+    def _record(self, key: EvaluationKey, entry: RungEntry, outcome: Outcome) -> None:
+        self._states.drop([key.state_key])
+        if outcome.state is not None:
+            self._states.keep(key.state_key, outcome.state)
+            outcome = replace(outcome, state=None)
+        self._history.record(key, entry.rung, outcome)
+        self._observer.evaluation_end(entry, outcome)
+
+    def _top_of_each_pool(self, entries: Sequence[RungEntry]) -> dict[int, TopK]:
+        """Return the best of the pool that each candidate is in."""
+        return {
+            entry.candidate: top
+            for pool in self._brackets.pools(entries)
+            for top in [TopK(pool.n_places)]
+            for entry in pool.entries
+        }
+
+    def _drop_loser(self, entry: RungEntry, top: dict[int, TopK]) -> None:
+        """Drop the states of a candidate that lost, if this entry's score is now complete.
+
+        An equal candidate of another bracket may still be promoted; it is fitted fresh then.
+        """
+        if not self._states:
+            return
+        score = self._history.mean_score(entry)
+        if score is None:
+            return
+        loser = top[entry.candidate].add(score, entry.candidate)
+        if loser is not None:
+            canonical_id = self._history.canonical_id(loser)
+            self._states.drop(StateKey(canonical_id, split) for split in self._history.split_order)

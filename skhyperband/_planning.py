@@ -1,0 +1,107 @@
+"""Makes the plan of a search from its arguments and the size of the data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+from skhyperband._resources import (
+    N_SAMPLES,
+    resolve_max_resources,
+    resolve_min_resources,
+    samples_needed,
+)
+from skhyperband._schedule import (
+    Bracket,
+    Plan,
+    exact_factor,
+    limit_candidates,
+    resource_ladder,
+)
+from skhyperband._space import as_space, space_size
+
+
+@dataclass(frozen=True)
+class ProblemSize:
+    """The numbers that a plan depends on besides the arguments of the search.
+
+    Attributes
+    ----------
+    n_samples, n_classes : int or None
+        None if unknown. A plan that needs the number then raises.
+    n_splits : int
+    """
+
+    n_samples: int | None
+    n_splits: int
+    n_classes: int | None
+
+
+class SearchArguments(Protocol):
+    """The parameters of a search that its plan depends on, and the brackets that it makes."""
+
+    estimator: Any
+    param_distributions: Any
+    n_candidates: Any
+    factor: Any
+    resource: Any
+    max_resources: Any
+    min_resources: Any
+    min_splits: Any
+    sampler: Any
+    initial_candidates: Any
+
+    def _brackets(
+        self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
+    ) -> list[Bracket]: ...
+
+
+def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
+    """Return the plan of a search; raise if its arguments contradict each other."""
+    if search.min_splits is not None and search.min_splits > size.n_splits:
+        raise ValueError(
+            f"min_splits={search.min_splits} exceeds the {size.n_splits} splits of cv; lower "
+            "it, or give cv more."
+        )
+    factor = exact_factor(search.factor)
+    largest = resolve_max_resources(
+        search.max_resources, search.estimator, search.resource, size.n_samples
+    )
+    needed = 1
+    if search.resource == N_SAMPLES and isinstance(search.min_resources, str):
+        needed = samples_needed(search.estimator, size.n_splits, size.n_classes)
+    smallest = resolve_min_resources(search.min_resources, largest, factor, needed)
+    ladder = resource_ladder(largest, factor, smallest, size.n_splits, search.min_splits)
+    available = _count_available(search)
+    wanted = search._brackets(ladder, factor, available)
+    _check_initial_candidates_fit(search, wanted[0])
+    brackets = limit_candidates(wanted, available, factor)
+    return Plan(
+        brackets=tuple(brackets),
+        factor=factor,
+        resource=search.resource,
+        min_resources=int(smallest),
+        max_resources=largest,
+        n_splits=size.n_splits,
+        ladder=tuple(ladder),
+        space_exhausted=brackets != wanted,
+    )
+
+
+def _count_available(search: SearchArguments) -> int | None:
+    """Return how many candidates there are in all; None if their number is unlimited."""
+    if not isinstance(search.sampler, str):
+        return None
+    initial = list(search.initial_candidates or [])
+    size = space_size(as_space(search.param_distributions), initial)
+    return None if size is None else size + len(initial)
+
+
+def _check_initial_candidates_fit(search: SearchArguments, widest: Bracket) -> None:
+    n_initial = len(search.initial_candidates or [])
+    if n_initial > widest.n_candidates:
+        raise ValueError(
+            f"initial_candidates has {n_initial} candidates, more than the "
+            f"{widest.n_candidates} of the widest bracket "
+            f"(n_candidates={search.n_candidates!r}); raise n_candidates or shorten it."
+        )

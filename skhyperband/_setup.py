@@ -1,0 +1,364 @@
+"""Turns the arguments of a search and the data of `fit` into what the loop is run with."""
+
+import contextlib
+import copy
+import numbers
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.multiclass import type_of_target
+
+from skhyperband._brackets import BracketRules, RunningBrackets
+from skhyperband._candidates import candidate_check, check_names
+from skhyperband._continuation import Continuation
+from skhyperband._data import SearchData, checked_data, read_splits
+from skhyperband._evaluator import Evaluator
+from skhyperband._executors import Executor, make_executor
+from skhyperband._fit_warnings import catching, every_time
+from skhyperband._halving import StopRule, run_levels
+from skhyperband._history import SearchHistory
+from skhyperband._journal import JournalSession, SharedContent, open_journal
+from skhyperband._level_evaluation import LevelEvaluation
+from skhyperband._observers import LevelPrinter, Observers
+from skhyperband._param_validation import check_parameters
+from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
+from skhyperband._records import Outcome, StopReason, TaskLimits
+from skhyperband._resource_names import check_resource
+from skhyperband._resources import (
+    N_SAMPLES,
+    ParameterResource,
+    Resource,
+    SampleResource,
+    Split,
+    count_classes,
+    order_samples,
+    order_splits,
+)
+from skhyperband._samplers import CheckedSampler, SamplingProblem, make_sampler
+from skhyperband._schedule import Plan
+from skhyperband._scoring import MetricRule
+from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
+from skhyperband._space import as_space
+
+
+class HalvingArguments(SearchArguments, Protocol):
+    """The parameters of a search that its set-up reads."""
+
+    continue_training: Any
+    scoring: Any
+    cv: Any
+    n_jobs: Any
+    pre_dispatch: Any
+    journal: Any
+    random_state: Any
+    error_score: Any
+    return_train_score: Any
+    verbose: Any
+
+    def _bracket_rules(self) -> BracketRules: ...
+
+    def _scorer(self) -> Any: ...
+
+    def _route(self, params: dict[str, Any]) -> tuple[dict[str, Any], ...]: ...
+
+
+# --- data --------------------------------------------------------------------------
+
+
+def read_data(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> SearchData:
+    """Return the arguments of `fit`, checked, with the splits of the cross-validation."""
+    if y is None and get_tags(search.estimator).target_tags.required:
+        raise ValueError(
+            f"{search.estimator!r} requires y to be passed, but the target y is None."
+        )
+    X, y = checked_data(X, y, params)
+    params = select_metadata(X, params, None)
+    fit_params, split_params, score_params = search._route(params)
+    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+    return SearchData(
+        X=X,
+        y=y,
+        fit_params=fit_params,
+        score_params=score_params,
+        cv=cv,
+        splits=read_splits(cv, search.cv, X, y, split_params),
+        groups=split_params.get("groups") if uses_groups(cv) else None,
+    )
+
+
+def size_of(search: HalvingArguments, data: SearchData) -> ProblemSize:
+    """Return what the plan of these data depends on."""
+    n_classes = count_classes(data.y) if _classifies(search, data.y) else None
+    return ProblemSize(data.n_samples, len(data.splits), n_classes)
+
+
+def _classifies(search: HalvingArguments, y: Any) -> bool:
+    return y is not None and is_classifier(search.estimator)
+
+
+def _strata(search: HalvingArguments, y: Any) -> np.ndarray | None:
+    """Return the labels that samples are stratified by, where there is one each."""
+    if not _classifies(search, y) or type_of_target(y) not in ("binary", "multiclass"):
+        return None
+    return np.asarray(y).ravel()
+
+
+@contextlib.contextmanager
+def open_journal_of(
+    search: HalvingArguments, data: SearchData, plan: Plan, scorer: Any
+) -> Iterator[JournalSession | None]:
+    """Open the journal of a search; yield None where it has none."""
+    if search.journal is None:
+        yield None
+        return
+    shared = SharedContent(
+        estimator=clone(search.estimator),
+        scoring=None if search.scoring is None else scorer,
+        continue_training=search.continue_training,
+        params=(data.fit_params, data.score_params),
+    )
+    with open_journal(
+        search.journal,
+        shared,
+        X=data.X,
+        y=data.y,
+        space=as_space(search.param_distributions),
+        initial_candidates=search.initial_candidates or [],
+        max_resources=plan.max_resources,
+    ) as session:
+        yield session
+
+
+def check_arguments(search: Any) -> None:
+    """Raise for arguments of the constructor that cannot be used."""
+    check_parameters(search.get_params(deep=False), search._n_candidates_words)
+    check_resource(search.estimator, search.resource)
+
+
+def make_scorer(search: HalvingArguments, rule: MetricRule) -> Any:
+    """Return the scorer; raise where it is known before the fits that no metric counts."""
+    try:
+        scorer = search._scorer()
+    except ValueError as error:
+        if "scoring" in str(error):
+            raise
+        raise ValueError(f"scoring={search.scoring!r}: {error}") from error
+    if not callable(search.scoring) and named_scorers(scorer) is None:
+        rule.promoting(None)
+    return scorer
+
+
+def count_splits(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> int:
+    """Return the number of splits of `cv`, without splitting the data."""
+    if hasattr(search.cv, "__next__"):
+        raise ValueError(
+            f"cv={search.cv!r} can be read only once, by fit; give n_splits, or make cv a list."
+        )
+    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+    split_params = {}
+    if X is not None:
+        _, split_params, _ = search._route(select_metadata(X, params, None))
+    try:
+        return cv.get_n_splits(X, y, **split_params)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"n_splits=None: {cv!r} cannot count its splits without the data; give "
+            "n_splits, or X, y and what else fit is given."
+        ) from error
+
+
+# --- seeds -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Seeds:
+    """One seed for each purpose; the first candidates take the user's own random state."""
+
+    first_candidates: int | np.random.RandomState
+    candidates: int
+    samples: int
+    splits: int
+
+
+def _draw_seeds(random_state: Any, session: JournalSession | None) -> _Seeds:
+    """Return the seeds; they are the same each time where `random_state` is an integer."""
+    first = random_state
+    if first is None:
+        first = int(check_random_state(None).randint(2**31 - 1))
+        if session is not None:
+            first = session.remember_seed(first)
+    if isinstance(first, numbers.Integral):
+        first = seed = int(first)
+    else:
+        # The copy draws what ParameterSampler would with the original.
+        first, seed = copy.deepcopy(first), int(first.randint(2**31 - 1))
+    candidates, samples, splits = np.random.SeedSequence(seed).generate_state(3)
+    return _Seeds(first, int(candidates), int(samples), int(splits))
+
+
+# --- the parts of the loop ---------------------------------------------------------
+
+
+class HalvingRun:
+    """One run of a search: the parts of its loop, and what they have found out.
+
+    Parameters
+    ----------
+    search : search estimator
+        The parameters.
+    data : SearchData
+    plan : Plan
+    scorer : callable
+    score : callable
+        ``score(outcome)`` is the number by which candidates are promoted.
+    deadline : float
+        Seconds since the epoch, from which on no evaluation is begun.
+    clock : callable
+        Seconds since the epoch.
+    session : JournalSession or None
+
+    Attributes
+    ----------
+    history : SearchHistory
+    brackets : RunningBrackets
+    evaluator : Evaluator
+    executor : Executor
+    """
+
+    def __init__(
+        self,
+        search: HalvingArguments,
+        *,
+        data: SearchData,
+        plan: Plan,
+        scorer: Any,
+        score: Callable[[Outcome], float],
+        deadline: float,
+        clock: Callable[[], float],
+        session: JournalSession | None,
+    ):
+        seeds = _draw_seeds(search.random_state, session)
+        initial = [dict(candidate) for candidate in search.initial_candidates or []]
+        self._deadline = deadline
+        self._clock = clock
+        self._has_journal = session is not None
+        self._sampler = _make_checked_sampler(search, seeds, initial)
+        self._observer = Observers([LevelPrinter(search.resource)] if search.verbose else [])
+        self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
+        self.brackets = RunningBrackets(
+            plan,
+            rules=search._bracket_rules(),
+            initial_candidates=initial,
+        )
+        self.evaluator = _make_evaluator(search, data, plan, seeds, scorer, clock)
+        self.executor = self._make_executor(search, session)
+
+    def _make_executor(self, search: HalvingArguments, session: JournalSession | None) -> Executor:
+        executor = make_executor(self.evaluator, search.n_jobs, search.pre_dispatch)
+        if session is None:
+            return executor
+        return session.replaying(executor, self.evaluator, self._is_too_late)
+
+    def _is_too_late(self) -> bool:
+        return self._clock() >= self._deadline
+
+    @property
+    def _stop_rules(self) -> list[StopRule]:
+        """The rules that may end the search before a level."""
+
+        def time_is_over(history: SearchHistory) -> StopReason | None:
+            return "max_time" if self._is_too_late() else None
+
+        def observer_asks(history: SearchHistory) -> StopReason | None:
+            return "callback" if self._observer.stop_requested else None
+
+        # A level that is answered from a journal takes no time, so that it may begin; of one
+        # that is not, the first evaluation that is to be made ends it.
+        return [observer_asks] if self._has_journal else [time_is_over, observer_asks]
+
+    def run(self) -> StopReason:
+        """Run all levels; return why the search ended."""
+        self._observer.search_begin(self.brackets.n_levels)
+        reason: StopReason = "interrupted"
+        try:
+            with catching.held(every_time(warnings.filters)), self.executor:
+                reason = run_levels(
+                    self.brackets,
+                    self._sampler,
+                    self.history,
+                    LevelEvaluation(
+                        self.history,
+                        self.brackets,
+                        self.executor,
+                        TaskLimits(start_before=self._deadline),
+                        self._observer,
+                    ),
+                    stop_rules=self._stop_rules,
+                    observer=self._observer,
+                )
+        finally:
+            self._observer.search_end(reason)
+        return reason
+
+
+def _make_checked_sampler(
+    search: HalvingArguments, seeds: _Seeds, initial: list[dict[str, Any]]
+) -> CheckedSampler:
+    """Return the sampler; raise for a space or for candidates that the estimator refuses."""
+    space = as_space(search.param_distributions)
+    is_users = not isinstance(search.sampler, str)
+    check_candidate = candidate_check(search.estimator, search.resource, space, is_users)
+    check_names(search.estimator, search.resource, space)
+    for candidate in initial:
+        check_candidate(candidate, "initial_candidates contains")
+    problem = SamplingProblem(space, initial, seeds.first_candidates, seeds.candidates)
+    whole_grid = search.n_candidates == "all"
+    return CheckedSampler(
+        make_sampler(search.sampler, problem, whole_grid=whole_grid), check_candidate
+    )
+
+
+def _make_evaluator(
+    search: HalvingArguments,
+    data: SearchData,
+    plan: Plan,
+    seeds: _Seeds,
+    scorer: Any,
+    clock: Callable[[], float],
+) -> Evaluator:
+    resource: Resource = ParameterResource(search.resource)
+    splits = [Split(train, test) for train, test in data.splits]
+    if search.resource == N_SAMPLES:
+        resource = SampleResource(data.n_samples)
+        if any(rung.n_resources < data.n_samples for rung in plan.rungs):
+            splits = order_samples(
+                data.splits,
+                classes=_strata(search, data.y),
+                groups=data.groups,
+                seed=seeds.samples,
+            )
+    return Evaluator(
+        estimator=clone(search.estimator),
+        X=data.X,
+        y=data.y,
+        splits=splits,
+        resource=resource,
+        scorer=scorer,
+        fit_params=data.fit_params,
+        score_params=data.score_params,
+        keep_exceptions=search.error_score == "raise",
+        return_train_score=search.return_train_score,
+        continuation=Continuation(search.continue_training, search.resource),
+        clock=clock,
+    )
+
+
+def make_plan(search: HalvingArguments, data: SearchData) -> Plan:
+    """Return the plan that `fit` follows for these data."""
+    return resolve_plan(search, size_of(search, data))

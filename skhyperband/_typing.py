@@ -1,0 +1,33 @@
+"""The types of the constructor parameters that both searches share."""
+
+import datetime
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+
+class Splitter(Protocol):
+    """A cross-validation splitter of scikit-learn, or one with the same methods."""
+
+    @property
+    def split(self) -> Callable[..., Any]:
+        """Generate pairs of training and test indices."""
+
+    @property
+    def get_n_splits(self) -> Callable[..., Any]:
+        """Return the number of these pairs."""
+
+
+ParamDistributions = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+MinResources = int | Literal["auto", "smallest", "exhaust"]
+InitialCandidates = Sequence[Mapping[str, Any]] | None
+ContinueTraining = bool | Literal["auto"] | Callable[..., Any]
+Scoring = str | Callable[..., Any] | Collection[str] | Mapping[str, Any] | None
+Refit = bool | str | Callable[[dict[str, Any]], int | np.integer[Any]]
+CrossValidation = int | Splitter | Iterable[tuple[Any, Any]] | None
+MaxTime = float | datetime.timedelta | None
+JournalPath = str | os.PathLike[str] | None
+RandomState = int | np.random.RandomState | None
+ErrorScore = float | Literal["raise"]

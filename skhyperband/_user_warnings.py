@@ -1,0 +1,376 @@
+"""Warnings to the user: pure functions make them as data, and one function sends them."""
+
+import contextlib
+import math
+import numbers
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+
+from skhyperband._continuation import Continuation
+from skhyperband._fit_warnings import CaughtWarnings, Source
+from skhyperband._history import SearchHistory
+from skhyperband._messages import str_of
+from skhyperband._records import EvaluationKey, Outcome, Scores
+from skhyperband._resources import N_SAMPLES
+from skhyperband._schedule import Plan, Rung
+from skhyperband._space import Candidate
+
+
+@dataclass(frozen=True)
+class UserMessage:
+    """A warning that is going to be sent."""
+
+    text: str
+    category: type[Warning] = UserWarning
+
+
+def send(messages: Iterable[UserMessage]) -> None:
+    """Warn of each message, at the line of the user's code that called the search."""
+    for message in messages:
+        warnings.warn(message.text, message.category, stacklevel=_stacklevel_of_caller())
+
+
+def _stacklevel_of_caller() -> int:
+    """Return the `stacklevel` of the first frame outside this package and scikit-learn."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _package(frame.f_globals) in ("skhyperband", "sklearn"):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _package(module_globals: Mapping[str, Any]) -> str:
+    return str(module_globals.get("__name__", "")).partition(".")[0]
+
+
+def warn_after_fits(
+    search: Any, history: SearchHistory, failed_rungs: Sequence[Rung], lost_states: Sequence[str]
+) -> None:
+    """Show the warnings of the fits, and send what the user should know of the results.
+
+    Raises
+    ------
+    ValueError
+        Where no evaluation gave a finite score.
+    """
+    plan, error_score = search.plan_, search._rule.error_value
+    show_fit_warnings(history, plan.resource, plan.max_resources)
+    raise_if_all_failed(history, plan, search.min_resources)
+    send(warn_of_failures(history, failed_rungs, error_score))
+    send(warn_of_exhausted_space(plan, len(history.candidates), search.n_candidates))
+    send(warn_of_lost_states(lost_states, search.estimator))
+    send(warn_of_fresh_fits(search, search.cv_results_, search.n_replayed_))
+
+
+# --- before the fits ---------------------------------------------------------------
+
+
+def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
+    """Return a warning if the bounds leave hardly anything to compare.
+
+    There is no warning if the user asked for that with numbers.
+    """
+    outcome = _outcome_of_lost_halvings(search, plan)
+    if outcome is None:
+        return []
+    lowest, highest = plan.min_resources, plan.max_resources
+    room = "no" if len(set(plan.ladder)) == 1 else "little"
+    first = _describe_bound("min_resources", search.min_resources, lowest, plan)
+    last = _describe_bound("max_resources", search.max_resources, highest, plan)
+    why = ""
+    if isinstance(search.min_resources, str) and plan.resource == N_SAMPLES:
+        why = (
+            f" min_resources={search.min_resources!r} asks for two samples for each split, of a "
+            f"classifier for each class too, and cv has {plan.n_splits} splits."
+        )
+    lower = max(1, math.floor(highest / plan.factor**2))
+    way_out = (
+        f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
+    )
+    text = (
+        f"From {first} to {last}, factor={search.factor} leaves {room} room for halving: "
+        f"{outcome}.{why} To compare more candidates, {way_out}; to evaluate each with all "
+        "resources, give n_candidates=... a number, or use RandomizedSearchCV."
+    )
+    return [UserMessage(text)]
+
+
+def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
+    """Return what the bounds lead to; None if they leave enough to compare."""
+    n_candidates = sum(b.n_candidates for b in plan.brackets if b.repeat == 0)
+    if search.n_candidates in ("auto", "exhaust"):
+        if n_candidates > 2 or plan.space_exhausted:
+            return None
+        if n_candidates == 1:
+            return "there is only one candidate"
+        return f"there are only {n_candidates} candidates"
+    by_word = isinstance(search.min_resources, str) and plan.resource == N_SAMPLES
+    could_halve = plan.brackets[0].n_candidates >= plan.factor
+    if not (by_word and could_halve and len(set(plan.ladder)) == 1):
+        return None
+    return f"all {n_candidates} candidates are evaluated with all resources"
+
+
+def _describe_bound(name: str, value: Any, number: int, plan: Plan) -> str:
+    unit = "samples" if plan.resource == N_SAMPLES else plan.resource
+    return f"{name}={value!r}" + (f" ({number} {unit})" if isinstance(value, str) else "")
+
+
+def warn_of_other_splits(cv: Any) -> list[UserMessage]:
+    """Return a warning if a search that is resumed from a journal will have other splits."""
+    shuffles = getattr(cv, "shuffle", True) and hasattr(cv, "random_state")
+    if not shuffles or isinstance(cv.random_state, numbers.Integral):
+        return []
+    text = (
+        f"cv={cv!r} splits otherwise each time, so that nothing in the journal will be "
+        "found again; give it an integer as random_state."
+    )
+    return [UserMessage(text)]
+
+
+# --- warnings of the fits ----------------------------------------------------------
+
+# Names of resources of which too few mean that a solver has not converged.
+_ITERATIONS = ("iter", "iterations", "epochs")
+
+
+def show_fit_warnings(history: SearchHistory, resource: str, max_resources: int) -> None:
+    """Show each kind of warning of the fits once, with how many evaluations gave it."""
+    counts: dict[Source, int] = {}
+    texts: CaughtWarnings = {}
+    for key, outcome in _in_order(history):
+        for source, text in (outcome.warnings or {}).items():
+            is_of_low_rung = key.n_resources < max_resources and resource.endswith(_ITERATIONS)
+            if is_of_low_rung and issubclass(source.category, ConvergenceWarning):
+                continue  # With few iterations a solver cannot converge.
+            counts[source] = counts.get(source, 0) + 1
+            texts.setdefault(source, text)
+    for source, text in texts.items():
+        many = f" ({counts[source]} evaluations warned so)" if counts[source] > 1 else ""
+        warning = _made_from_text(source.category, text + many)
+        # A registry of its own: an earlier search's warning must not hide this one.
+        warnings.warn_explicit(warning, None, source.path, source.line, registry={})
+
+
+def _made_from_text(category: type[Warning], text: str) -> Warning:
+    """Return a warning of this category that says the text.
+
+    Some are made from something else than one text, such as `InconsistentVersionWarning`.
+    """
+    with contextlib.suppress(Exception):
+        warning = category(text)
+        if str(warning) == text:
+            return warning
+
+    def say(self: Warning) -> str:
+        return text
+
+    methods = {"__new__": Warning.__new__, "__init__": Warning.__init__, "__str__": say}
+    return type(category.__name__, (category,), {**methods, "__module__": category.__module__})()
+
+
+def _in_order(history: SearchHistory) -> list[tuple[EvaluationKey, Outcome]]:
+    """Return the evaluations by candidate, resource and split: the order does not depend on time."""
+    return sorted(history.outcomes.items(), key=lambda item: item[0])
+
+
+# --- failures ----------------------------------------------------------------------
+
+
+def warn_of_failures(
+    history: SearchHistory, failed_rungs: Sequence[Rung], error_score: float
+) -> list[UserMessage]:
+    """Return a warning that sums up what failed, and one of scores that are not finite."""
+    messages = []
+    paragraphs = [
+        f"All {rung.n_candidates} candidates of bracket {rung.bracket} scored NaN with "
+        f"{rung.n_resources} resources; none of them went on."
+        for rung in failed_rungs
+    ]
+    failures = _failures(history)
+    if failures:
+        paragraphs.append(describe_failures(failures, len(history.outcomes), error_score))
+    if paragraphs:
+        messages.append(UserMessage("\n".join(paragraphs), FitFailedWarning))
+    non_finite = describe_non_finite(_scores_without_failure(history))
+    if non_finite is not None:
+        messages.append(UserMessage(non_finite))
+    return messages
+
+
+def _failures(history: SearchHistory) -> list[tuple[Candidate, str]]:
+    return [
+        (history.candidates[key.candidate], outcome.failure.text)
+        for key, outcome in _in_order(history)
+        if outcome.failure is not None
+    ]
+
+
+def _scores_without_failure(history: SearchHistory) -> Iterator[tuple[str, Scores]]:
+    for outcome in history.outcomes.values():
+        if outcome.failure is None:
+            yield "test", outcome.test_scores
+            if outcome.train_scores is not None:
+                yield "train", outcome.train_scores
+
+
+def describe_failures(
+    failures: Sequence[tuple[dict[str, Any], str]], n_evaluations: int, error_score: float
+) -> str:
+    """Return which evaluations failed, how often and why, with one traceback for each error.
+
+    Parameters
+    ----------
+    failures : sequence of (dict, str)
+        The parameters of the candidate, and the traceback.
+    n_evaluations : int
+        The number of all evaluations, failed or not.
+    error_score : float
+        The score that failed evaluations get.
+    """
+    kinds: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    for params, text in failures:
+        kinds.setdefault(_kind(text), []).append((params, text))
+    lines = [
+        f"{len(failures)} of {n_evaluations} evaluations failed; their scores are set to "
+        f"{error_score}. error_score='raise' stops at the first."
+    ]
+    for members in kinds.values():
+        params, text = members[0]
+        named = ", ".join(f"{name}={str_of(value)}" for name, value in params.items())
+        lines.append(
+            f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
+        )
+    return "\n\n".join(lines)
+
+
+def _kind(text: str) -> str:
+    """Return the traceback without the message, which may differ each time."""
+    frames, _, error = text.strip().rpartition("\n")
+    return frames + error.partition(":")[0]
+
+
+def describe_non_finite(
+    scores: Iterable[tuple[str, Mapping[str, float | None] | float | None]],
+) -> str | None:
+    """Return a text that says which scores are NaN or infinite; None if all are finite.
+
+    Parameters
+    ----------
+    scores : iterable of (str, scores)
+        "test" or "train", and the scores of one evaluation of which none failed.
+    """
+    counts: dict[tuple[str, float | None], int] = {}
+    n_scores: dict[str, int] = {}
+    for part, of_one in scores:
+        values = of_one.items() if isinstance(of_one, Mapping) else [("score", of_one)]
+        for metric, value in values:
+            name = f"{part}_{metric}"
+            n_scores[name] = n_scores.get(name, 0) + 1
+            if value is not None and not math.isfinite(value):
+                kind = None if math.isnan(value) else value
+                counts[name, kind] = counts.get((name, kind), 0) + 1
+    if not counts:
+        return None
+    found = [
+        f"{'NaN' if kind is None else kind} in {count} of {n_scores[name]} evaluations ({name})"
+        for (name, kind), count in counts.items()
+    ]
+    return (
+        f"Some scores are not finite although nothing failed: {'; '.join(found)}. A candidate "
+        "whose mean score is NaN ranks last. Check scoring and what the estimator predicts."
+    )
+
+
+def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) -> None:
+    """Raise if no evaluation gave a finite score; the error has the first failure and advice."""
+    if any(_has_finite_score(outcome.test_scores) for outcome in history.outcomes.values()):
+        return
+    failures = _failures(history)
+    first = failures[0][1] if failures else "The scores are NaN or infinite."
+    raise ValueError(
+        f"None of the {len(history.outcomes)} evaluations gave a finite score; "
+        f"{_advice(first, plan, min_resources)} The first failure:\n{first}"
+    )
+
+
+def _has_finite_score(scores: Scores) -> bool:
+    values = scores.values() if isinstance(scores, Mapping) else [scores]
+    return any(value is not None and math.isfinite(value) for value in values)
+
+
+def _advice(failure: str, plan: Plan, min_resources: Any) -> str:
+    lowest = plan.rungs[0].n_resources
+    of_samples = plan.resource == N_SAMPLES and lowest < plan.max_resources
+    if of_samples and _has_too_few_samples(failure):
+        return (
+            f"its first rung has {lowest} samples, which seem to be too few: raise "
+            f"min_resources={min_resources!r}."
+        )
+    return "check the estimator, param_distributions and scoring."
+
+
+# Parts of the messages of scikit-learn, imbalanced-learn and others about too few samples.
+_TOO_FEW = re.compile(
+    r"""n_samples | too\ few | least\ populated | n_splits | members\ in\ each\ class
+    | sample\(s\) | less\ than\ \d+\ examples | number\ of\ (samples|classes)
+    | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples""",
+    re.VERBOSE,
+)
+
+
+def _has_too_few_samples(failure: str) -> bool:
+    """Return whether a traceback ends by saying that a fit had too few samples."""
+    *frames, message = re.split(r"^\S*Error: ", failure, flags=re.MULTILINE)
+    return bool(frames) and _TOO_FEW.search(message) is not None
+
+
+# --- after the fits ----------------------------------------------------------------
+
+
+def warn_of_exhausted_space(plan: Plan, n_entered: int, n_candidates: Any) -> list[UserMessage]:
+    """Return a warning if there were fewer candidates than the plan had places for."""
+    if not plan.space_exhausted:
+        return []
+    text = (
+        f"The space ran out after {n_entered} candidates, fewer than "
+        f"n_candidates={n_candidates!r} asks for; the rungs were smaller."
+    )
+    return [UserMessage(text)]
+
+
+def warn_of_lost_states(problems: Sequence[str], estimator: Any) -> list[UserMessage]:
+    """Return a warning if fitted estimators could not be kept."""
+    if not problems:
+        return []
+    text = (
+        f"{len(problems)} times a fitted {type(estimator).__name__} could not be kept, and was "
+        f"fitted fresh on the next rung. The first time: {problems[0]}"
+    )
+    return [UserMessage(text)]
+
+
+def warn_of_fresh_fits(
+    search: Any, results: Mapping[str, Any], n_replayed: int
+) -> list[UserMessage]:
+    """Return a warning if ``continue_training=True`` continued nothing."""
+    if search.continue_training is not True or not results["iter"].any():
+        return []
+    fresh = results["n_resources_trained"] >= results["n_resources"]
+    if not fresh.all() or n_replayed > 0:
+        return []
+    first = clone(results["params"][0], safe=False)
+    estimator = clone(search.estimator).set_params(**first)
+    reason = Continuation(search.continue_training, search.resource).why_fresh(estimator)
+    text = (
+        f"continue_training=True, but every {type(search.estimator).__name__} was fitted fresh: "
+        f"{reason}. Give a callable that continues its training, or leave continue_training at "
+        "'auto'."
+    )
+    return [UserMessage(text)]

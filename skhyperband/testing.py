@@ -1,0 +1,635 @@
+"""Checks for the tests of objects that users write themselves, such as samplers."""
+
+import contextlib
+import copy
+import itertools
+import math
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from unittest import mock
+
+import numpy as np
+from scipy import stats
+
+from skhyperband._messages import repr_of
+from skhyperband._records import LevelResult
+from skhyperband._samplers.base import Sampler
+from skhyperband._samplers.random import RandomSampler
+from skhyperband._space import (
+    Candidate,
+    Space,
+    as_space,
+    candidate_key,
+    check_space,
+    count_occurrences,
+    count_points,
+    is_finite,
+    value_key,
+)
+
+__all__ = ["check_sampler"]
+
+# Larger spaces are not drawn from until nothing is left.
+_LARGEST_EXHAUSTED = 1000
+
+
+def check_sampler(
+    make_sampler: Callable[[], Sampler],
+    param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    allow_duplicates: bool = False,
+) -> None:
+    """Check that a sampler follows the protocol that the searches rely on.
+
+    The samplers that `make_sampler` returns are asked and told as in small searches, with all
+    that may happen in one: levels in which some or all evaluations failed, infinite scores,
+    candidates that the sampler did not draw, and a sampler that is never told anything. These
+    requirements are checked:
+
+    - ``ask(n, repeat=, bracket=)`` returns a list of at most n dicts, and at least one
+      candidate in the first call with a positive n.
+    - Each candidate has the names of one dict of the space, and values that lie in it.
+    - Each candidate is a dict of its own, and the sampler does not change it afterwards.
+    - A finite space (lists only) is drawn from without duplicates; otherwise no two brackets
+      get the same candidates.
+    - The same calls give the same candidates. These do not depend on the time, or on the
+      global random states of NumPy and Python, which the sampler does not change.
+    - Neither ``ask`` nor ``tell`` raises an exception, or modifies the space or a level.
+    - A deep copy of the sampler continues as the original does, and independently of it.
+
+    Parameters
+    ----------
+    make_sampler : callable
+        Is called without arguments, many times, and returns a new sampler each time, always
+        with the same seed. For a class whose constructor needs no arguments, pass the class.
+    param_distributions : dict or list of dict
+        The space that the sampler draws from, as it is passed to a search. Pass the object
+        that the samplers use themselves, so that its modification is noticed.
+    allow_duplicates : bool, default=False
+        Whether the sampler may return a candidate more than once.
+
+    Raises
+    ------
+    AssertionError
+        If the sampler does not meet a requirement. The message says which one, and what the
+        sampler did.
+    TypeError, ValueError
+        If `make_sampler` is not callable, or `param_distributions` is not a space.
+
+    See Also
+    --------
+    skhyperband.Sampler : The protocol, with an example of a sampler that follows it.
+
+    Notes
+    -----
+    Values from a list are compared with those in the list by type and value, and values from a
+    distribution with its ``support()``, if it has that method. Finite spaces of more than 1000
+    candidates are not drawn from until they are exhausted. All checks run in one process, so
+    that a dependence on the hashes of strings, such as on the order of a set, is not noticed.
+
+    Examples
+    --------
+    This sampler draws with the same seed for every bracket:
+
+    >>> import numpy as np
+    >>> from scipy.stats import uniform
+    >>> from skhyperband.testing import check_sampler
+    >>> class UniformSampler:
+    ...     def ask(self, n, *, repeat, bracket):
+    ...         rng = np.random.default_rng(0)
+    ...         return [{"subsample": rng.uniform()} for _ in range(n)]
+    ...
+    ...     def tell(self, level):
+    ...         pass
+    ...
+    ...     def __repr__(self):
+    ...         return "UniformSampler()"
+    >>> check_sampler(UniformSampler, {"subsample": uniform(0, 1)})
+    Traceback (most recent call last):
+        ...
+    AssertionError: UniformSampler() returned the same candidates for several brackets...
+    """
+    if not callable(make_sampler):
+        raise TypeError(
+            f"make_sampler={repr_of(make_sampler)} must be a function, or a class, that returns "
+            "a new sampler each time that it is called without arguments."
+        )
+    check_space(param_distributions, lists_only=False)
+    case = _Case(make_sampler, as_space(param_distributions), allow_duplicates)
+    space_before = _snapshot(case.space)
+    with _global_random_states(0, 0):
+        for check in _CHECKS:
+            check(case)
+            _require(
+                _snapshot(case.space) == space_before,
+                "The sampler modified param_distributions; let it make a copy.",
+            )
+
+
+class _Case(NamedTuple):
+    """A kind of sampler and the space that it draws from."""
+
+    make_sampler: Callable[[], Sampler]
+    space: Space
+    allow_duplicates: bool
+
+    def start(self) -> "_Dialogue":
+        """Return a dialogue with a new sampler."""
+        return _Dialogue(self.make_sampler(), self.space)
+
+
+def _require(condition: bool, message: str) -> None:
+    # Not an assert statement, which `python -O` leaves out.
+    if not condition:
+        raise AssertionError(message)
+
+
+# --- candidates and the space ------------------------------------------------------
+
+
+def _describe_value(value: Any) -> Any:
+    """Return what equal values share, whether they are the same objects or copies."""
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(map(_describe_value, value))
+    key = value_key(value)
+    if key != (type(value), id(value)):
+        return key
+    return type(value), re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _describe_answers(answers: Sequence[Sequence[Candidate]]) -> list[list[dict[str, Any]]]:
+    return [[_describe_candidate(candidate) for candidate in answer] for answer in answers]
+
+
+def _describe_candidate(candidate: Candidate) -> dict[str, Any]:
+    return {name: _describe_value(value) for name, value in candidate.items()}
+
+
+def _contains(values: Any, value: Any) -> bool:
+    """Return whether a list has the value, or a distribution can give it."""
+    if isinstance(values, range):
+        return value_key(value)[0] is int and value in values
+    if not hasattr(values, "rvs"):
+        is_the_same = any(value is other for other in values)  # Saves time.
+        return is_the_same or _describe_value(value) in map(_describe_value, values)
+    if not hasattr(values, "support"):
+        return True
+    low, high = values.support()
+    try:
+        is_within = np.all((low <= value) | np.isclose(low, value, atol=0)) and np.all(
+            (value <= high) | np.isclose(value, high, atol=0)
+        )
+        is_discrete = isinstance(getattr(values, "dist", None), stats.rv_discrete)
+        return bool(is_within and (not is_discrete or np.all(np.equal(np.floor(value), value))))
+    except TypeError:  # Neither a number nor an array.
+        return False
+
+
+def _values_outside(space: Space, candidate: Candidate) -> list[str] | None:
+    """Return the names of values that lie outside the space; None if the names are wrong."""
+    parts = [part for part in space if part.keys() == candidate.keys()]
+    outside = [
+        [name for name, value in candidate.items() if not _contains(part[name], value)]
+        for part in parts
+    ]
+    return min(outside, key=len, default=None)
+
+
+def _snapshot(space: Space) -> list[dict[str, Any]]:
+    """Return what changes if the space is modified in place."""
+    return [{name: _snapshot_of(values) for name, values in part.items()} for part in space]
+
+
+def _snapshot_of(values: Any) -> Any:
+    if hasattr(values, "rvs"):
+        return id(values), id(getattr(values, "random_state", None))
+    return values if isinstance(values, range) else [value_key(value) for value in values]
+
+
+# --- what a sampler is told --------------------------------------------------------
+
+
+# A search uses the splits in a random order.
+_SPLIT_ORDER = (2, 0, 1)
+_N_SPLITS = len(_SPLIT_ORDER)
+
+
+def _make_level(
+    candidates: Sequence[Candidate],
+    split_scores: np.ndarray,
+    *,
+    ids: Sequence[int],
+    repeat: int = 0,
+    n_resources: int = 1,
+    n_splits: int = 2,
+) -> LevelResult:
+    """Return the result of a level that used some of the splits."""
+    used = sorted(_SPLIT_ORDER[:n_splits])
+    scores = np.full(split_scores.shape, np.nan)
+    scores[:, used] = split_scores[:, used]
+    with np.errstate(invalid="ignore"):  # Infinite scores of both signs.
+        means = scores[:, used].mean(axis=1)
+    return LevelResult(
+        repeat=repeat,
+        n_resources=n_resources,
+        n_splits=n_splits,
+        candidate_ids=tuple(ids),
+        candidates=tuple(candidates),
+        split_scores=scores,
+        mean_scores=means,
+        n_failures=int(np.isnan(scores[:, used]).sum()),
+        n_replayed=0,
+        complete=True,
+    )
+
+
+def _usual_scores(n: int, seed: Sequence[int] = (0,)) -> np.ndarray:
+    return np.random.default_rng(list(seed)).uniform(0.5, 1, size=(n, _N_SPLITS))
+
+
+def _scores_with(value: float, *, step: int = 1, splits: slice = slice(None)) -> Any:
+    """Return a function that makes scores, of which some are replaced by the value."""
+
+    def scores(n: int) -> np.ndarray:
+        made = _usual_scores(n)
+        made[::step, splits] = value
+        return made
+
+    return scores
+
+
+def _scores_of_both_infinities(n: int) -> np.ndarray:
+    made = _usual_scores(n)
+    made[::3] = np.inf
+    made[1::3, 0] = -np.inf
+    made[2::3, 0] = np.inf
+    made[2::3, 2] = -np.inf
+    return made
+
+
+# Levels that a search may come to, in the words of the messages: how to make their scores, and
+# how many splits they use.
+_UNUSUAL_SCORES: dict[str, tuple[Callable[[int], np.ndarray], int]] = {
+    "in which some candidates failed": (_scores_with(np.nan, step=2), 2),
+    "in which all candidates failed": (_scores_with(np.nan), 2),
+    "in which some splits of each candidate failed": (
+        _scores_with(np.nan, splits=slice(0, 1)),
+        _N_SPLITS,
+    ),
+    "in which some scores are infinite": (_scores_of_both_infinities, 2),
+    "in which all scores are infinite": (_scores_with(-np.inf), 2),
+    "in which all scores are equal": (_scores_with(0.5), _N_SPLITS),
+    "that used one split only": (_usual_scores, 1),
+}
+
+
+def _foreign_candidates(space: Space) -> dict[str, list[Candidate]]:
+    """Return candidates that a search may contain although its sampler did not draw them."""
+    drawn = RandomSampler(space, 12345, 12345).ask(3, repeat=0, bracket=0)
+    return {
+        "with candidates of the space that the sampler did not draw": drawn,
+        "with a candidate that has no parameters": [{}],
+        "with a candidate that has another parameter": [{"a_name_outside_the_space": 1}],
+        "with a candidate whose values lie outside the space": [
+            dict.fromkeys(candidate) for candidate in drawn
+        ],
+    }
+
+
+# --- asking and telling ------------------------------------------------------------
+
+
+class _Dialogue:
+    """Asks a sampler and tells it levels; raises if it breaks a rule of a single call."""
+
+    def __init__(self, sampler: Any, space: Space):
+        self.sampler = sampler
+        self.candidates: list[Candidate] = []
+        self._space = space
+        self._context = ""
+        for method in ("ask", "tell"):
+            self.require(
+                callable(getattr(sampler, method, None)), f"has no method {method!r}; add it"
+            )
+
+    def require(self, condition: bool, fault: str) -> None:
+        """Raise with the sampler, the fault and what came before, unless the condition holds."""
+        if not condition:
+            raise AssertionError(self._message(fault))
+
+    def _message(self, fault: str) -> str:
+        return f"{repr_of(self.sampler)} {fault}.{self._context}"
+
+    def ask(self, n: int, *, repeat: int, bracket: int) -> list[Candidate]:
+        """Return the answer to a question, if it may be given."""
+        call = f"ask({n}, repeat={repeat}, bracket={bracket})"
+        try:
+            answer: Any = self.sampler.ask(n, repeat=repeat, bracket=bracket)
+        except Exception as error:
+            raise AssertionError(self._message(f"raised {error!r} in {call}")) from error
+        self.require(
+            isinstance(answer, (list, tuple)),
+            f"returned {repr_of(answer)} from {call}; return a list of dicts",
+        )
+        self.require(
+            len(answer) <= n, f"returned {len(answer)} candidates from {call}; return at most {n}"
+        )
+        for candidate in answer:
+            self._check_candidate(candidate, call)
+            self.candidates.append(candidate)
+        return list(answer)
+
+    def _check_candidate(self, candidate: Any, call: str) -> None:
+        returned = f"returned {repr_of(candidate)} from {call}"
+        self.require(isinstance(candidate, dict), f"{returned}; each candidate must be a dict")
+        self.require(
+            all(isinstance(name, str) for name in candidate),
+            f"{returned}; the names of parameters must be strings",
+        )
+        self.require(
+            not any(candidate is other for other in self.candidates),
+            f"{returned}, the same dict as before; return a new dict for each candidate",
+        )
+        outside = _values_outside(self._space, candidate)
+        self.require(
+            outside is not None,
+            f"{returned}; its names must be those of param_distributions, or of one dict of them",
+        )
+        self.require(
+            not outside,
+            f"{returned}; its values for {outside} do not lie in param_distributions",
+        )
+
+    def tell(self, level: LevelResult, what: str = "of the usual kind") -> None:
+        """Tell the sampler a level, and check that the sampler leaves it as it is."""
+        before = _copy_of_level(level)
+        given = list(map(candidate_key, self.candidates))
+        try:
+            self.sampler.tell(level)
+        except Exception as error:
+            fault = f"raised {error!r} in tell, for a level {what}; a search has such levels"
+            raise AssertionError(self._message(fault)) from error
+        self.require(
+            _copy_of_level(level) == before,
+            f"modified the level in tell, for a level {what}; let it make a copy",
+        )
+        self.require_unchanged(given)
+        self._context = f" (Before, it had been told a level {what}.)"
+
+    def require_unchanged(self, keys: Sequence[Any]) -> None:
+        """Raise unless the candidates that the sampler has returned still have these keys."""
+        now = map(candidate_key, self.candidates)
+        self.require(
+            all(a == b for a, b in zip(now, keys, strict=False)),
+            "changed a candidate after returning it; let it make a copy",
+        )
+
+    def play_round(self, repeat: int, *, told: bool = True) -> list[list[Candidate]]:
+        """Run a Hyperband round of three brackets, and return what entered each of them."""
+        answers: list[list[Candidate]] = []
+        survivors: list[tuple[int, Candidate]] = []
+        for bracket, n, n_resources in ((2, 9, 1), (1, 5, 3), (0, 3, 9)):
+            given = list(map(candidate_key, self.candidates))
+            first = len(self.candidates)
+            answers.append(self.ask(n, repeat=repeat, bracket=bracket))
+            self.require_unchanged(given)
+            running = [*survivors, *enumerate(answers[-1], start=first)]
+            if told and running:
+                ids, candidates = zip(*running, strict=True)
+                scores = _usual_scores(len(ids), (repeat, bracket))
+                self.tell(
+                    _make_level(
+                        candidates, scores, ids=ids, repeat=repeat, n_resources=n_resources
+                    )
+                )
+            survivors = running[: math.ceil(len(running) / 3)]
+        return answers
+
+    def copied(self) -> "_Dialogue":
+        """Return a dialogue that continues with a deep copy of the sampler."""
+        try:
+            sampler, candidates = copy.deepcopy((self.sampler, self.candidates))
+        except Exception as error:
+            fault = f"raised {error!r} when it was copied with copy.deepcopy"
+            raise AssertionError(self._message(fault)) from error
+        dialogue = _Dialogue(sampler, self._space)
+        dialogue.candidates = candidates
+        return dialogue
+
+
+def _copy_of_level(level: LevelResult) -> tuple[Any, ...]:
+    """Return the contents of a level, in a form that compares."""
+    scores = (level.split_scores.tobytes(), level.mean_scores.tobytes())
+    return (*map(candidate_key, level.candidates), level.candidate_ids, *scores)
+
+
+# --- randomness and time -----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _global_random_states(numpy_seed: int, python_seed: int) -> Iterator[None]:
+    """Seed the global random states, and restore them at the end."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    np.random.seed(numpy_seed)
+    random.seed(python_seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+@contextlib.contextmanager
+def _clock_ahead(seconds: int) -> Iterator[None]:
+    """Let `time.time` and `time.time_ns` be ahead of the real time."""
+    real_time, real_time_ns = time.time, time.time_ns
+
+    def later() -> float:
+        return real_time() + seconds
+
+    def later_ns() -> int:
+        return real_time_ns() + seconds * 10**9
+
+    with mock.patch.multiple(time, time=later, time_ns=later_ns):
+        yield
+
+
+# --- the checks --------------------------------------------------------------------
+
+
+def _check_samplers_are_new(case: _Case) -> None:
+    one, other = case.make_sampler(), case.make_sampler()
+
+    _require(
+        one is not other,
+        f"make_sampler returned the same object twice, {repr_of(one)}; let it make a new one.",
+    )
+
+
+def _check_numbers_of_candidates(case: _Case) -> None:
+    dialogue = case.start()
+
+    dialogue.ask(0, repeat=0, bracket=3)
+    first = dialogue.ask(1, repeat=0, bracket=2)
+    dialogue.require(
+        bool(first), "returned no candidate from its first call with n=1; return at least one"
+    )
+    dialogue.ask(7, repeat=0, bracket=1)
+    dialogue.ask(0, repeat=0, bracket=0)
+
+
+def _check_reproducible(case: _Case) -> None:
+    # All dialogues are kept, so that no two samplers have the same identity.
+    with _global_random_states(_SEED, _SEED):
+        dialogues = [case.start()]
+        usual = _play_two_rounds(dialogues[0])
+        kept = {
+            "NumPy": np.random.random() == np.random.RandomState(_SEED).random_sample(),
+            "Python": random.random() == random.Random(_SEED).random(),
+        }
+    for fault, clock_ahead, numpy_seed, python_seed in _DISTURBANCES:
+        with _clock_ahead(clock_ahead), _global_random_states(numpy_seed, python_seed):
+            dialogues.append(case.start())
+            again = _play_two_rounds(dialogues[-1])
+        dialogues[-1].require(
+            again == usual,
+            f"{fault}; seed its random numbers with a seed of its own, repeat and bracket",
+        )
+    for library, is_kept in kept.items():
+        dialogues[0].require(
+            is_kept, f"changed the global random state of {library}; use a generator of its own"
+        )
+
+
+# No usual one: a sampler that seeds a global random state itself must arrive at another state.
+_SEED = 1718281828
+
+# Faults of samplers, and what shows each: seconds, seed of NumPy, seed of Python.
+_DISTURBANCES = (
+    (
+        "returned other candidates than an equal sampler did for the same calls, because of "
+        "random numbers without a seed, the time, the identity of objects, or shared state",
+        0,
+        _SEED,
+        _SEED,
+    ),
+    ("depends on the global random state of NumPy", 0, _SEED + 1, _SEED),
+    ("depends on the global random state of Python", 0, _SEED, _SEED + 1),
+    ("depends on the time", 10**5, _SEED, _SEED),
+)
+
+
+def _play_two_rounds(dialogue: _Dialogue) -> list[list[dict[str, Any]]]:
+    return _describe_answers([*dialogue.play_round(0), *dialogue.play_round(1)])
+
+
+def _check_brackets_differ(case: _Case) -> None:
+    if case.allow_duplicates or is_finite(case.space):
+        return
+    dialogue = case.start()
+
+    brackets = [(0, 2), (0, 1), (1, 2), (1, 1)]
+    answers = _describe_answers([dialogue.ask(5, repeat=r, bracket=s) for r, s in brackets])
+
+    for one, other in itertools.combinations(answers, 2):
+        # A space of few values may give equal candidates by chance.
+        is_varied = len(one) > 1 and all(a != b for a, b in itertools.combinations(one, 2))
+        dialogue.require(
+            one != other or not is_varied,
+            "returned the same candidates for several brackets; let its random numbers depend on "
+            "repeat and bracket",
+        )
+
+
+def _check_finite_space(case: _Case) -> None:
+    if not is_finite(case.space):
+        return
+    dialogue = case.start()
+
+    _play_two_rounds(dialogue)
+    n = min(count_points(case.space), _LARGEST_EXHAUSTED) + 3
+    dialogue.ask(n, repeat=2, bracket=1)
+    dialogue.ask(3, repeat=2, bracket=0)
+
+    if not case.allow_duplicates:
+        _require_no_duplicates(dialogue, case.space)
+
+
+def _require_no_duplicates(dialogue: _Dialogue, space: Space) -> None:
+    candidates = {candidate_key(candidate): candidate for candidate in dialogue.candidates}
+    for key, n_times in Counter(map(candidate_key, dialogue.candidates)).items():
+        # A list may have a value several times.
+        dialogue.require(
+            n_times == 1 or n_times <= count_occurrences(space, candidates[key]),
+            f"returned {repr_of(candidates[key])} {n_times} times; return each candidate of a "
+            "finite space once, or set allow_duplicates=True",
+        )
+
+
+def _check_never_told(case: _Case) -> None:
+    dialogue = case.start()
+
+    for repeat in range(2):
+        dialogue.play_round(repeat, told=False)
+
+
+def _check_unusual_scores(case: _Case) -> None:
+    for what, (make_scores, n_splits) in _UNUSUAL_SCORES.items():
+        dialogue = case.start()
+        candidates = dialogue.ask(6, repeat=0, bracket=2)
+        ids = range(len(candidates))
+        level = _make_level(candidates, make_scores(len(ids)), ids=ids, n_splits=n_splits)
+
+        dialogue.tell(level, what)
+        dialogue.ask(3, repeat=0, bracket=1)
+        # With aggressive_elimination a search repeats a level.
+        dialogue.tell(level, f"{what}, for the second time")
+        dialogue.ask(2, repeat=0, bracket=0)
+        dialogue.play_round(1)
+
+
+def _check_foreign_candidates(case: _Case) -> None:
+    for what, candidates in _foreign_candidates(case.space).items():
+        level = _make_level(candidates, _usual_scores(len(candidates)), ids=range(len(candidates)))
+
+        told_first = case.start()
+        told_first.tell(level, f"{what}, before it was asked")
+        told_first.ask(3, repeat=0, bracket=1)
+
+        asked_first = case.start()
+        asked_first.ask(3, repeat=0, bracket=2)
+        asked_first.tell(level, what)
+        asked_first.ask(3, repeat=0, bracket=1)
+
+
+def _check_copies(case: _Case) -> None:
+    for what, n_rounds in (("new sampler", 0), ("sampler that was told levels", 1)):
+        dialogue = case.start()
+        for repeat in range(n_rounds):
+            dialogue.play_round(repeat)
+
+        of_copy = _describe_answers(dialogue.copied().play_round(n_rounds))
+        of_original = _describe_answers(dialogue.play_round(n_rounds))
+
+        dialogue.require(
+            of_copy == of_original,
+            f"differs from its copy: a deep copy of a {what} returned other candidates than the "
+            "original did for the same calls. Let its state be copied, and let nothing be shared",
+        )
+
+
+_CHECKS: tuple[Callable[[_Case], None], ...] = (
+    _check_samplers_are_new,
+    _check_numbers_of_candidates,
+    _check_finite_space,
+    _check_never_told,
+    _check_reproducible,
+    _check_brackets_differ,
+    _check_unusual_scores,
+    _check_foreign_candidates,
+    _check_copies,
+)

@@ -1,0 +1,752 @@
+"""The conformance suite of the executors: every executor passes the same cases.
+
+For a new executor, add a function that prepares it to `ENGINES`. The cases need no change.
+"""
+
+import contextlib
+import functools
+import gc
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from skhyperband._executors import Executor, joblib_executor, make_executor
+from skhyperband._executors.isolation import retry_in_isolation
+from skhyperband._executors.joblib_executor import JoblibExecutor
+from skhyperband._executors.sequential_executor import SequentialExecutor
+from skhyperband._executors.states import State
+from skhyperband._journal.database import Journal
+from skhyperband._journal.replay import ReplayingExecutor
+from skhyperband._records import (
+    Evaluate,
+    FailedStep,
+    Failure,
+    Outcome,
+    Skipped,
+    StateKey,
+    Task,
+    TaskLimits,
+)
+from tests.estimators import UnpicklableError
+
+# --- the executors -----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def with_joblib(evaluate, folder, *, backend="loky", n_jobs=2):
+    """Give the executor for one of joblib's backends."""
+    with joblib.parallel_config(backend=backend):
+        yield make_executor(evaluate, n_jobs, pre_dispatch="2*n_jobs")
+
+
+@contextlib.contextmanager
+def with_journal(evaluate, folder, *, prepare):
+    """Give an executor that looks into a journal first, around another one."""
+    with (
+        prepare(evaluate, folder) as executor,
+        Journal(os.fspath(folder / "journal.sqlite"), {}) as journal,
+    ):
+        yield ReplayingExecutor(
+            executor,
+            journal,
+            keys=lambda task: f"{task.split} {task.n_resources}".encode(),
+            suffices=lambda entry: True,
+            is_too_late=lambda: False,
+        )
+
+
+sequentially = functools.partial(with_joblib, n_jobs=1)
+in_threads = functools.partial(with_joblib, backend="threading")
+in_processes = functools.partial(with_joblib, backend="loky")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An executor, and what is expected of it.
+
+    Attributes
+    ----------
+    prepare : callable
+        ``prepare(evaluate, folder)`` is a context that gives an executor, not entered yet.
+    n_workers : int
+    has_processes : bool
+        Whether tasks run in other processes than this one.
+    """
+
+    prepare: Callable[[Evaluate, Path], AbstractContextManager[Executor]]
+    n_workers: int
+    has_processes: bool = False
+
+
+ENGINES = {
+    "sequential": Engine(sequentially, 1),
+    "threading": Engine(in_threads, 2),
+    "loky": Engine(in_processes, 2, has_processes=True),
+    "journal-sequential": Engine(functools.partial(with_journal, prepare=sequentially), 1),
+    "journal-threading": Engine(functools.partial(with_journal, prepare=in_threads), 2),
+}
+
+
+def those(fits):
+    """Return a decorator that runs a case with the executors that it is about."""
+    engines = {name: engine for name, engine in ENGINES.items() if fits(engine)}
+    return pytest.mark.parametrize("engine", engines.values(), ids=engines)
+
+
+every_executor = those(lambda engine: True)
+executors_with_processes = those(lambda engine: engine.has_processes)
+executors_without_processes = those(lambda engine: not engine.has_processes)
+executors_with_one_worker = those(lambda engine: engine.n_workers == 1)
+
+
+# --- what the cases share ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Files that tell other processes, and the test, what has happened."""
+
+    folder: Path
+
+    def leave(self, name):
+        """Note that something happened, and how often."""
+        with open(self.folder / name, "a") as file:
+            file.write("x")
+
+    def count(self, name):
+        """Return how often it happened."""
+        path = self.folder / name
+        return path.stat().st_size if path.exists() else 0
+
+    def names(self, prefix):
+        """Return what happened of this kind."""
+        return {path.name for path in self.folder.glob(f"{prefix}-*")}
+
+    def wait_for(self, name, n_names=1):
+        """Wait until it has happened, or until so many of its kind have."""
+        deadline = time.monotonic() + 60
+        while not self.count(name) and len(self.names(name)) < n_names:
+            assert time.monotonic() < deadline, f"{name} did not happen"
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def marks(tmp_path):
+    """Give an empty folder of marks."""
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return Marks(folder)
+
+
+@pytest.fixture
+def start(engine, tmp_path):
+    """Give a context in which the executor under test has been entered."""
+
+    @contextlib.contextmanager
+    def start(evaluate) -> Iterator[Executor]:
+        with engine.prepare(evaluate, tmp_path) as executor, executor:
+            yield executor
+
+    return start
+
+
+def task_of(number, n_resources=1, **options):
+    """Return a task that can be told from others."""
+    return Task({"number": number}, n_resources, number, **options)
+
+
+def tasks_of(n_tasks):
+    return [task_of(number) for number in range(n_tasks)]
+
+
+def outcome_of(score, **options):
+    return Outcome(float(score), None, 0.0, 0.0, **options)
+
+
+def tenfold(task):
+    """Evaluate at once; the score tells which task it was."""
+    return outcome_of(10 * task.split)
+
+
+def scores(results):
+    """Return {position: score} of what an executor yields, which must yield each position once."""
+    found = {}
+    for position, result in results:
+        assert position not in found
+        found[position] = result.test_scores
+    return found
+
+
+# --- tasks and results -------------------------------------------------------------
+
+
+@every_executor
+@pytest.mark.parametrize("n_tasks", [1, 2, 30])
+def test_every_task_comes_back_once_with_its_position(start, n_tasks):
+    """The result at a position is that of the task at this position."""
+    with start(tenfold) as executor:
+        found = scores(executor.run(tasks_of(n_tasks)))
+
+    assert found == {position: 10.0 * position for position in range(n_tasks)}
+
+
+@every_executor
+def test_no_tasks_have_no_results(start):
+    """An executor that is given nothing to run ends at once, and can run tasks afterwards."""
+    with start(tenfold) as executor:
+        assert list(executor.run([])) == []
+        assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
+
+
+@every_executor
+def test_executor_runs_one_level_after_another(start):
+    """Positions count from 0 in each run, whatever ran before."""
+    with start(tenfold) as executor:
+        first = scores(executor.run(tasks_of(5)))
+        second = scores(executor.run([task_of(8), task_of(7)]))
+
+    assert first == {position: 10.0 * position for position in range(5)}
+    assert second == {0: 80.0, 1: 70.0}
+
+
+def handing_over(marks, number):
+    """Leave a mark when a task is sent to another process."""
+    marks.leave(f"sent-{number}")
+    return int, ()
+
+
+class MarkedWhenSent:
+    """Stands for a state, and notes when its task is sent to another process."""
+
+    def __init__(self, marks, number):
+        self.marks = marks
+        self.number = number
+
+    def __reduce__(self):
+        return handing_over(self.marks, self.number)
+
+
+def wait_for_go(marks, task):
+    """Evaluate the first task at once, and all others when they are told to go on."""
+    marks.leave(f"begun-{task.split}")
+    if task.split > 0:
+        marks.wait_for("go")
+    return tenfold(task)
+
+
+@executors_with_processes
+def test_tasks_are_sent_when_workers_need_them(start, marks):
+    """While all workers are busy, most of the other tasks have not been sent."""
+    tasks = [task_of(number, state=MarkedWhenSent(marks, number)) for number in range(60)]
+    with (
+        start(functools.partial(wait_for_go, marks)) as executor,
+        contextlib.closing(executor.run(tasks)) as finished,
+    ):
+        first, _ = next(finished)
+        sent = marks.names("sent")
+        marks.leave("go")
+        rest = scores(finished)
+
+    assert first == 0
+    assert len(sent) < 30
+    assert rest.keys() == set(range(1, 60))
+    assert len(marks.names("sent")) == 60
+
+
+@executors_with_one_worker
+def test_single_worker_evaluates_a_task_when_its_result_is_asked_for(start, marks):
+    """Nothing is evaluated ahead, so that a search can stop between two evaluations."""
+    with start(functools.partial(wait_for_go, marks)) as executor:
+        marks.leave("go")
+        results = executor.run(tasks_of(3))
+        assert marks.names("begun") == set()
+
+        for n_taken in (1, 2, 3):
+            next(results)
+            assert len(marks.names("begun")) == n_taken
+
+
+def wait_for_other_result(marks, slow, task):
+    """Let one task wait until the result of another has been taken."""
+    if task.split == slow:
+        marks.wait_for("taken")
+    return tenfold(task)
+
+
+@every_executor
+def test_results_arrive_while_other_tasks_run(engine, start, marks):
+    """A result is yielded before the slowest task ends, which may be the first one."""
+    slow = 0 if engine.n_workers > 1 else 1
+    found = []
+    with start(functools.partial(wait_for_other_result, marks, slow)) as executor:
+        for position, _ in executor.run(tasks_of(2)):
+            found.append(position)
+            marks.leave("taken")
+
+    assert found == [1 - slow, slow]
+
+
+def meet(marks, n_workers, task):
+    """Wait until so many tasks have begun."""
+    marks.leave(f"begun-{task.split}")
+    marks.wait_for("begun", n_workers)
+    return tenfold(task)
+
+
+@every_executor
+def test_as_many_tasks_run_at_a_time_as_there_are_workers(engine, start, marks):
+    """Tasks that wait for each other all end, as long as they are no more than the workers."""
+    with start(functools.partial(meet, marks, engine.n_workers)) as executor:
+        assert executor.n_workers == engine.n_workers
+        found = scores(executor.run(tasks_of(engine.n_workers)))
+
+    assert len(found) == engine.n_workers
+
+
+def count_running(marks, task):
+    """Return how many tasks run while this one does."""
+    mark = marks.folder / f"running-{task.split}"
+    mark.touch()
+    time.sleep(0.01)
+    n_running = len(marks.names("running"))
+    mark.unlink()
+    return outcome_of(n_running)
+
+
+@every_executor
+def test_no_more_tasks_run_at_a_time_than_there_are_workers(engine, start, marks):
+    """`n_workers` is the largest number of tasks that run together."""
+    with start(functools.partial(count_running, marks)) as executor:
+        found = scores(executor.run(tasks_of(12)))
+
+    assert max(found.values()) <= engine.n_workers
+
+
+# --- limits and failures -----------------------------------------------------------
+
+
+def keep_limits(task):
+    """Evaluate as the package's own evaluator does: not at all where it is too late."""
+    return Skipped() if time.time() >= task.limits.start_before else tenfold(task)
+
+
+@every_executor
+def test_task_that_is_too_late_is_skipped(start):
+    """A task carries its limits, and comes back with a `Skipped` in place of an outcome."""
+    late = TaskLimits(start_before=time.time() - 1.0)
+    tasks = [task_of(0), task_of(1, limits=late), task_of(2)]
+
+    with start(keep_limits) as executor:
+        found = dict(executor.run(tasks))
+
+    assert found[1] == Skipped()
+    assert [found[position].test_scores for position in (0, 2)] == [0.0, 20.0]
+
+
+class NotPicklableError(Exception):
+    """Cannot be pickled; `UnpicklableError` can, but not be unpickled."""
+
+    def __reduce__(self):
+        raise TypeError("not to be pickled")
+
+
+EXCEPTIONS = {"pickled": NotPicklableError("one"), "unpickled": UnpicklableError("one", "other")}
+
+
+def fail(kind, task):
+    """Return a failure with an exception that does not survive the way to another process."""
+    if task.split > 0:
+        return tenfold(task)
+    failure = Failure(FailedStep.FIT, f"it cannot be {kind}", EXCEPTIONS[kind])
+    return Outcome(None, None, 0.0, 0.0, failure)
+
+
+@every_executor
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+def test_failure_arrives_without_an_exception_that_cannot(engine, start, kind):
+    """The step and the text arrive; the exception does where no process lies between."""
+    with start(functools.partial(fail, kind)) as executor:
+        found = dict(executor.run(tasks_of(3)))
+
+    failure = found[0].failure
+    assert (failure.step, failure.text) == (FailedStep.FIT, f"it cannot be {kind}")
+    assert failure.exception is (None if engine.has_processes else EXCEPTIONS[kind])
+    assert [found[position].test_scores for position in (1, 2)] == [10.0, 20.0]
+
+
+def die_when_taken(marks, n_others, task):
+    """Let task 0 end its process when the results of all others have been taken."""
+    marks.leave(f"begun-{task.split}")
+    if task.split == 0:
+        marks.wait_for("taken", n_others)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tenfold(task)
+
+
+@executors_with_processes
+def test_what_finished_before_a_worker_died_stays(start, marks):
+    """Nothing but the task that killed its worker is evaluated again."""
+    found = {}
+    with start(functools.partial(die_when_taken, marks, 9)) as executor:
+        for position, outcome in executor.run(tasks_of(10)):
+            assert position not in found
+            found[position] = outcome
+            marks.leave(f"taken-{position}")
+
+    assert found[0].failure.step is FailedStep.WORKER
+    assert found[0].test_scores is None
+    assert [found[position].test_scores for position in range(1, 10)] == list(range(10, 100, 10))
+    assert [marks.count(f"begun-{position}") for position in range(1, 10)] == [1] * 9
+
+
+def die_beside_another(marks, task):
+    """Let task 0 end its process while task 1 runs, and whenever it is tried again."""
+    marks.leave(f"begun-{task.split}")
+    if task.split == 0:
+        marks.wait_for("begun-1")
+        marks.leave("died")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task.split == 1 and marks.count("begun-1") == 1:
+        marks.wait_for("died")
+        time.sleep(0.5)  # So that it is still running when the workers are ended.
+    return tenfold(task)
+
+
+@pytest.mark.slow
+@executors_with_processes
+def test_tasks_beside_a_dying_worker_get_their_results(start, marks):
+    """The task that kills its worker fails, those that ran or waited beside it do not."""
+    with start(functools.partial(die_beside_another, marks)) as executor:
+        found = dict(executor.run(tasks_of(8)))
+        afterwards = scores(executor.run([task_of(9)]))
+
+    assert found[0].failure.step is FailedStep.WORKER
+    assert [found[position].failure for position in range(1, 8)] == [None] * 7
+    assert [found[position].test_scores for position in range(1, 8)] == list(range(10, 80, 10))
+    assert afterwards == {0: 90.0}
+
+
+def die_once(marks, task):
+    """End the process at the first attempt."""
+    marks.leave(f"begun-{task.split}")
+    if marks.count(f"begun-{task.split}") == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tenfold(task)
+
+
+@executors_with_processes
+def test_task_whose_worker_died_is_tried_again(start, marks):
+    """A worker may have died of something else, such as a lack of memory."""
+    with start(functools.partial(die_once, marks)) as executor:
+        found = scores(executor.run(tasks_of(1)))
+
+    assert found == {0: 0.0}
+
+
+# --- states ------------------------------------------------------------------------
+
+N_VALUES = 2**16  # So large that executors may send it another way than small results.
+
+
+# The objects of the class below that this process has not freed, however they were made.
+ALIVE: "weakref.WeakSet[Fitted]" = weakref.WeakSet()
+
+
+class Fitted:
+    """Stands for a fitted estimator."""
+
+    def __new__(cls, *args):
+        fitted = super().__new__(cls)
+        ALIVE.add(fitted)
+        return fitted
+
+    def __init__(self, value):
+        self.values = np.full(N_VALUES, value)
+
+
+class FittedWithLock(Fitted):
+    """Cannot be pickled."""
+
+    def __init__(self, value):
+        super().__init__(value)
+        self.lock = threading.Lock()
+
+
+def fit(task):
+    """Add the number of the task to what its state holds; return the sum, and as a new state."""
+    value = task.split
+    if task.state is not None:
+        state = task.state.read()
+        fitted = state.open()
+        assert fitted.values.shape == (N_VALUES,)
+        assert state.n_resources == task.n_resources - 1
+        value += fitted.values[-1]
+    cannot_be_pickled = task.candidate.get("lock", False)
+    fitted = FittedWithLock(value) if cannot_be_pickled else Fitted(value)
+    state = State(fitted, task.n_resources, 1) if task.keeps_state else None
+    return outcome_of(value, state=state)
+
+
+def key_of(number):
+    return StateKey(number, 0)
+
+
+def run_level(executor, numbers, n_resources):
+    """Evaluate candidates with the states that they have, keep their states; return the scores."""
+    tasks = [
+        task_of(number, n_resources, state=executor.states.lend(key_of(number)), keeps_state=True)
+        for number in numbers
+    ]
+    found = {}
+    for position, outcome in executor.run(tasks):
+        number = numbers[position]
+        found[number] = outcome.test_scores
+        executor.states.drop([key_of(number)])
+        if outcome.state is not None:
+            executor.states.keep(key_of(number), outcome.state)
+    return found
+
+
+@every_executor
+def test_lent_state_reaches_the_task_that_carries_it(start):
+    """Over several levels, each task finds the state of its own candidate."""
+    with start(fit) as executor:
+        for n_resources in (1, 2, 3):
+            found = run_level(executor, range(6), n_resources)
+            assert found == {number: n_resources * number for number in range(6)}
+
+        assert list(executor.states.problems) == []
+
+
+@every_executor
+def test_lent_state_may_be_read_by_a_task_that_ends_early(start):
+    """A state stays in the store until it is dropped, whether it was lent or not."""
+    with start(fit) as executor:
+        run_level(executor, range(4), 1)
+        tasks = [task_of(n, 2, state=executor.states.lend(key_of(n))) for n in range(4)]
+        with contextlib.closing(executor.run(tasks)) as finished:
+            next(finished)
+
+        assert len(executor.states) == 4
+
+
+@every_executor
+def test_states_are_kept_until_they_are_dropped(start):
+    """`drop` drops those that it names, `drop_all_but` all others; unknown keys do no harm."""
+    with start(fit) as executor:
+        states = executor.states
+        assert len(states) == 0
+        assert states.lend(key_of(0)) is None
+
+        run_level(executor, range(6), 1)
+        assert len(states) == 6
+        assert not any(states.lend(key_of(number)) is None for number in range(6))
+
+        states.drop([key_of(1), key_of(2), key_of(99)])
+        assert len(states) == 4
+        assert states.lend(key_of(1)) is states.lend(key_of(2)) is None
+
+        states.drop_all_but([key_of(0), key_of(3), key_of(99)])
+        assert len(states) == 2
+        assert run_level(executor, [0, 3, 4], 2) == {0: 0.0, 3: 6.0, 4: 4.0}
+
+        states.drop_all_but([])
+        assert len(states) == 0
+
+
+@every_executor
+def test_newer_state_replaces_the_older_one(start):
+    """A key has one state, the one that was kept last."""
+    with start(fit) as executor:
+        [(_, outcome)] = executor.run([task_of(3, 1, keeps_state=True)])
+        [(_, other)] = executor.run([task_of(4, 1, keeps_state=True)])
+        executor.states.keep(key_of(0), outcome.state)
+        executor.states.keep(key_of(0), other.state)
+
+        assert len(executor.states) == 1
+        lent = executor.states.lend(key_of(0))
+        assert scores(executor.run([task_of(5, 2, state=lent)])) == {0: 9.0}
+
+
+@every_executor
+def test_state_that_cannot_be_pickled_is_a_problem_at_most(engine, start):
+    """Where it would have to be sent it is lost and reported; nothing else is."""
+    tasks = [
+        Task({"lock": number == 1}, n_resources=1, split=number, keeps_state=True)
+        for number in range(3)
+    ]
+    with start(fit) as executor:
+        found = {}
+        for position, outcome in executor.run(tasks):
+            found[position] = outcome.test_scores
+            executor.states.keep(key_of(position), outcome.state)
+
+        kept = {n for n in range(3) if executor.states.lend(key_of(n)) is not None}
+
+    assert found == {0: 0.0, 1: 1.0, 2: 2.0}
+    assert kept == ({0, 2} if engine.has_processes else {0, 1, 2})
+    # They are read after the executor was left.
+    assert len(executor.states.problems) == engine.has_processes
+    assert all("cannot pickle" in problem for problem in executor.states.problems)
+
+
+def open_files_of_states():
+    """Return how many descriptors of this process are shared memory or nameless files."""
+    if sys.platform != "linux":
+        return 0
+    kinds = ("/memfd:skhyperband", os.path.join(tempfile.gettempdir(), "#"))
+    links = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # That of the listing itself.
+            links.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sum(link.startswith(kinds) for link in links)
+
+
+@every_executor
+@pytest.mark.parametrize("error", [None, ZeroDivisionError], ids=["completed", "raised"])
+def test_no_state_outlives_its_executor(start, error):
+    """When it is left, with an error or without, the states and their files are gone."""
+    gc.collect()
+    files_before, alive_before = open_files_of_states(), set(ALIVE)
+
+    with contextlib.suppress(ZeroDivisionError), start(fit) as executor:
+        for n_resources in (1, 2, 3):
+            run_level(executor, range(6), n_resources)
+        assert len(executor.states) == 6
+        if error is not None:
+            raise error
+
+    gc.collect()
+    assert len(executor.states) == 0
+    assert set(ALIVE) == alive_before
+    assert open_files_of_states() == files_before
+
+
+# --- ending early ------------------------------------------------------------------
+
+
+@every_executor
+def test_closing_the_generator_begins_no_more_tasks(start, marks):
+    """Most tasks are never begun, and the executor runs others afterwards."""
+    tasks = tasks_of(60)
+    with start(functools.partial(wait_for_go, marks)) as executor:
+        with contextlib.closing(executor.run(tasks)) as finished:
+            first, _ = next(finished)
+        begun = marks.names("begun")
+        marks.leave("go")
+        afterwards = scores(executor.run([task_of(100), task_of(101), task_of(102)]))
+
+    assert first == 0
+    assert len(begun) < 30
+    assert afterwards == {0: 1000.0, 1: 1010.0, 2: 1020.0}
+    assert len(marks.names("begun")) < 30 + 3
+
+
+@every_executor
+def test_generator_may_be_closed_before_its_first_result(start):
+    """A run that was not begun leaves nothing to end."""
+    with start(tenfold) as executor:
+        executor.run(tasks_of(3)).close()
+
+        assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
+
+
+def fail_at_the_first_result(executor):
+    """Raise while there are more results to come, having closed their generator."""
+    with contextlib.closing(executor.run(tasks_of(20))) as finished:
+        next(finished)
+        raise ZeroDivisionError
+
+
+@every_executor
+def test_error_between_two_results_leaves_the_executor_usable(start):
+    """An error of its caller changes nothing about an executor."""
+    with start(tenfold) as executor:
+        with pytest.raises(ZeroDivisionError):
+            fail_at_the_first_result(executor)
+
+        assert len(scores(executor.run(tasks_of(20)))) == 20
+
+
+@every_executor
+def test_error_of_the_caller_passes_through_the_executor(start):
+    """Leaving an executor neither hides the error nor raises another one."""
+    with pytest.raises(ZeroDivisionError), start(tenfold) as executor:
+        fail_at_the_first_result(executor)
+
+
+@every_executor
+def test_executor_may_be_entered_again_when_it_was_left(engine, tmp_path):
+    """It starts without states; leaving it twice is harmless."""
+    with engine.prepare(fit, tmp_path) as executor:
+        with executor:
+            assert run_level(executor, [1, 2], 1) == {1: 1.0, 2: 2.0}
+        with executor:
+            assert len(executor.states) == 0
+            assert run_level(executor, [3, 4], 1) == {3: 3.0, 4: 4.0}
+        executor.__exit__(None, None, None)
+
+        assert len(executor.states) == 0
+
+
+# --- joblib ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pre_dispatch", "n_suspects"), [(2, 2), ("all", 8)])
+def test_tasks_that_joblib_was_not_given_are_not_run_alone(
+    marks, monkeypatch, pre_dispatch, n_suspects
+):
+    """When a worker dies at the start, only the tasks of `pre_dispatch` are under suspicion."""
+    suspects = []
+
+    def note(broadcast, tasks):
+        suspects.append(sorted(tasks))
+        return retry_in_isolation(broadcast, tasks)
+
+    monkeypatch.setattr(joblib_executor, "retry_in_isolation", note)
+    evaluate = functools.partial(die_beside_another, marks)
+    with JoblibExecutor(evaluate, 2, pre_dispatch) as executor:
+        found = dict(executor.run(tasks_of(8)))
+
+    assert suspects == [list(range(n_suspects))]
+    assert len(found) == 8
+
+
+# --- the choice --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize(
+    ("n_jobs", "kind"), [(1, SequentialExecutor), (2, JoblibExecutor)], ids=["one", "several"]
+)
+def test_executor_is_chosen_by_the_number_of_workers(backend, n_jobs, kind):
+    """A single worker needs no joblib, whatever backend is active."""
+    with joblib.parallel_config(backend=backend):
+        assert type(make_executor(tenfold, n_jobs, "2*n_jobs")) is kind
+
+
+def test_number_of_workers_comes_from_the_active_backend():
+    """With n_jobs=None it is what `parallel_config` says."""
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        executor = make_executor(tenfold, None, "2*n_jobs")
+
+    assert executor.n_workers == 3
+
+
+def test_evaluators_of_this_suite_can_be_sent():
+    """They are sent to workers by pickle, as a search's evaluator is."""
+    assert pickle.loads(pickle.dumps(fit)) is fit

@@ -116,7 +116,7 @@ def searches(args, name, largest, smallest, factor=3):
         "refit": False,
     }
     theirs = HalvingRandomSearchCV(estimator, space, return_train_score=False, **common)
-    return theirs, SuccessiveHalvingSearchCV(estimator, space, **common)
+    return theirs, SuccessiveHalvingSearchCV(estimator, space, min_splits=None, **common)
 
 
 def seconds(work):
@@ -281,6 +281,9 @@ def memory(args):
         {"max_features": uniform(0.1, 0.9)},
         resource="n_estimators",
         max_resources=args.max_resources,
+        min_resources="smallest",
+        min_splits=None,
+        n_brackets="all",
         refit=False,
         random_state=0,
         n_jobs=2,
@@ -388,7 +391,9 @@ def quality(args):
         for seed in range(args.seeds):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # A class is missing from each split.
-                ours = SuccessiveHalvingSearchCV(**common, n_candidates=n, random_state=seed)
+                ours = SuccessiveHalvingSearchCV(
+                    **common, n_candidates=n, min_splits=None, random_state=seed
+                )
                 found = [
                     HalvingRandomSearchCV(**common, n_candidates=n, random_state=seed),
                     HyperbandSearchCV(**ours_twice(args, ours)),

@@ -72,7 +72,9 @@ def variants(args):
             space,
             n_candidates=n,
             resource="n_units",
+            min_resources=1,
             max_resources=resources,
+            min_splits=None,
             **common,
             **options,
         )

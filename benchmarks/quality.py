@@ -78,25 +78,34 @@ def searches(model, space, resource, args):
     }
     by_parameter = {"resource": resource, "max_resources": largest, **common}
     full = model.set_params(**{resource: largest})
+    published = {"min_resources": "smallest", "min_splits": None}
+    one_split = {"min_resources": "smallest", "min_splits": 1}
     return {
         "RandomizedSearchCV": RandomizedSearchCV(full, space, n_iter=n, **common),
         "HalvingRandomSearchCV": HalvingRandomSearchCV(
             model, space, n_candidates=n, min_resources=1, **by_parameter
         ),
         "SuccessiveHalvingSearchCV": SuccessiveHalvingSearchCV(
-            model, space, n_candidates=n, **by_parameter
+            model, space, n_candidates=n, **published, **by_parameter
         ),
         "SuccessiveHalvingSearchCV, min_splits=1, 2 n": SuccessiveHalvingSearchCV(
-            model, space, n_candidates=2 * n, min_splits=1, **by_parameter
+            model, space, n_candidates=2 * n, **one_split, **by_parameter
         ),
         "SuccessiveHalvingSearchCV, n_samples": SuccessiveHalvingSearchCV(
-            full, space, n_candidates=n, **common
+            full, space, n_candidates=n, resource="n_samples", **published, **common
         ),
         **{
-            f"HyperbandSearchCV, min_splits={min_splits}, {promotion}": HyperbandSearchCV(
-                model, space, min_splits=min_splits, promotion=promotion, **by_parameter
+            f"HyperbandSearchCV, min_splits={schedule['min_splits']}, {promotion}": (
+                HyperbandSearchCV(
+                    model,
+                    space,
+                    n_brackets="all",
+                    promotion=promotion,
+                    **schedule,
+                    **by_parameter,
+                )
             )
-            for min_splits in (None, 1)
+            for schedule in (published, one_split)
             for promotion in ("bracket", "level")
         },
     }

@@ -79,6 +79,7 @@ def main():
                 n_candidates=n,
                 resource="n_units",
                 max_resources=1,
+                min_splits=None,
                 refit=False,
                 n_jobs=2,
                 random_state=0,

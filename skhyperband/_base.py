@@ -43,6 +43,7 @@ from skhyperband._typing import (
     JournalPath,
     MaxTime,
     MinResources,
+    MinSplits,
     ParamDistributions,
     RandomState,
     Refit,
@@ -69,6 +70,7 @@ class BaseHalvingSearchCV(SearchBase):
     best_params_: dict[str, Any]
     plan_: Plan
     rungs_: RungTable
+    resource_: str
     n_candidates_: list[int]
     n_resources_: list[int]
     min_resources_: int
@@ -93,7 +95,7 @@ class BaseHalvingSearchCV(SearchBase):
         resource: str,
         max_resources: int | Literal["auto"],
         min_resources: MinResources,
-        min_splits: int | None,
+        min_splits: MinSplits,
         sampler: Literal["random"] | Sampler,
         initial_candidates: InitialCandidates,
         continue_training: ContinueTraining,
@@ -138,6 +140,7 @@ class BaseHalvingSearchCV(SearchBase):
 
     # The strings that `n_candidates` may be instead of a number.
     _n_candidates_words: tuple[str, ...]
+    _n_automatic_halvings: int
     # Wall time, because worker processes compare it with their own clocks.
     _clock = staticmethod(time.time)
 
@@ -187,7 +190,9 @@ class BaseHalvingSearchCV(SearchBase):
             Target that will be passed to `fit`.
         n_samples : int, default=None
             Number of samples. If None, it is taken from `X`. Required if `X` is not
-            given, the resource is ``"n_samples"`` and `max_resources` is ``"auto"``.
+            given, the resource is ``"n_samples"`` and `max_resources` is ``"auto"``. If it
+            is not known and `min_splits` is ``"auto"``, the data are assumed to be large
+            enough for one split.
         n_splits : int, default=None
             Number of cross-validation splits. If None, it is taken from `cv`. Required if
             `cv` needs the data to count its splits and `X` is not given.

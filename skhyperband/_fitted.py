@@ -35,6 +35,7 @@ def attributes_of_run(
         "rungs_": tables.rungs(results[f"mean_test_{metric}"]),
         "n_replayed_": sum(outcome.replayed for outcome in history.outcomes.values()),
         "plan_": executed_plan(plan, history, space_exhausted=brackets.space_exhausted),
+        "resource_": plan.resource,
         "n_splits_": plan.n_splits,
         "min_resources_": plan.min_resources,
         "max_resources_": plan.max_resources,

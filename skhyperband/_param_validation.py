@@ -107,11 +107,11 @@ def _check_n_jobs(n_jobs: Any) -> None:
 
 # Arguments that count something, with the words that may stand for a number.
 _COUNTS: dict[str, tuple[str | None, ...]] = {
-    "n_brackets": ("all",),
+    "n_brackets": ("auto", "all"),
     "n_repeats": (None,),
     "max_resources": ("auto",),
     "min_resources": ("auto", "smallest", "exhaust"),
-    "min_splits": (None,),
+    "min_splits": ("auto", None),
 }
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "promotion": ("bracket", "level"),

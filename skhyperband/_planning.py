@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+from skhyperband._resource_names import resolve_resource
 from skhyperband._resources import (
     N_SAMPLES,
+    lowest_n_samples,
     resolve_max_resources,
     resolve_min_resources,
-    samples_needed,
+    resolve_min_splits,
 )
 from skhyperband._schedule import (
     Bracket,
@@ -50,6 +52,10 @@ class SearchArguments(Protocol):
     min_splits: Any
     sampler: Any
     initial_candidates: Any
+    cv: Any
+
+    # By how many halvings `min_resources="auto"` is below the maximum.
+    _n_automatic_halvings: int
 
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
@@ -58,20 +64,23 @@ class SearchArguments(Protocol):
 
 def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
     """Return the plan of a search; raise if its arguments contradict each other."""
-    if search.min_splits is not None and search.min_splits > size.n_splits:
-        raise ValueError(
-            f"min_splits={search.min_splits} exceeds the {size.n_splits} splits of cv; lower "
-            "it, or give cv more."
-        )
+    min_splits = resolve_min_splits(search.min_splits, search.cv, size.n_splits, size.n_samples)
     factor = exact_factor(search.factor)
-    largest = resolve_max_resources(
-        search.max_resources, search.estimator, search.resource, size.n_samples
+    resource = resolve_resource(
+        search.estimator, search.resource, _searched_names(search), search.max_resources
     )
-    needed = 1
-    if search.resource == N_SAMPLES and isinstance(search.min_resources, str):
-        needed = samples_needed(search.estimator, size.n_splits, size.n_classes)
-    smallest = resolve_min_resources(search.min_resources, largest, factor, needed)
-    ladder = resource_ladder(largest, factor, smallest, size.n_splits, search.min_splits)
+    largest = resolve_max_resources(
+        search.max_resources, search.estimator, resource, size.n_samples
+    )
+    lowest = 1
+    if resource == N_SAMPLES and isinstance(search.min_resources, str):
+        lowest = lowest_n_samples(
+            search.min_resources, search.estimator, size.n_splits, size.n_classes
+        )
+    smallest = resolve_min_resources(
+        search.min_resources, largest, factor, lowest, search._n_automatic_halvings
+    )
+    ladder = resource_ladder(largest, factor, smallest, size.n_splits, min_splits)
     available = _count_available(search)
     wanted = search._brackets(ladder, factor, available)
     _check_initial_candidates_fit(search, wanted[0])
@@ -79,13 +88,19 @@ def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
     return Plan(
         brackets=tuple(brackets),
         factor=factor,
-        resource=search.resource,
+        resource=resource,
         min_resources=int(smallest),
         max_resources=largest,
         n_splits=size.n_splits,
         ladder=tuple(ladder),
         space_exhausted=brackets != wanted,
     )
+
+
+def _searched_names(search: SearchArguments) -> set[str]:
+    """Return the names of all parameters that candidates may set."""
+    parts = [*as_space(search.param_distributions), *(search.initial_candidates or [])]
+    return {name for part in parts for name in part}
 
 
 def _count_available(search: SearchArguments) -> int | None:

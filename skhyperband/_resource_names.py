@@ -4,11 +4,13 @@ import contextlib
 import difflib
 import inspect
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
-from skhyperband._continuation import LIGHTGBM_ROUNDS, RULES
+from skhyperband._continuation import LIGHTGBM_ROUNDS, RULES, Continuation
 from skhyperband._resources import N_SAMPLES
 
 # Parameters that are known to count something, the most usual first.
@@ -20,8 +22,10 @@ _ACCEPTING_ANY_NAME = frozenset(("lightgbm", "xgboost", "catboost"))
 def check_resource(estimator: Any, resource: Any) -> None:
     """Raise if the estimator has no such parameter, or if the parameter counts nothing."""
     if not isinstance(resource, str):
-        raise TypeError(f"resource={resource!r} must be 'n_samples' or the name of a parameter.")
-    if resource == N_SAMPLES:
+        raise TypeError(
+            f"resource={resource!r} must be 'auto', 'n_samples' or the name of a parameter."
+        )
+    if resource in ("auto", N_SAMPLES):
         return
     _check_declared(estimator, resource)
     _check_no_other_name_set(estimator, resource)
@@ -66,6 +70,47 @@ def _check_counts(estimator: Any, resource: str) -> None:
             f"resource={resource!r} is {value!r} in the estimator, which is no integer; "
             f"{_what_to_give(estimator, resource)}"
         )
+
+
+def resolve_resource(
+    estimator: Any, resource: str, searched: Collection[str], max_resources: Any
+) -> str:
+    """Return the name of the resource; "auto" chooses the estimator's trees or iterations.
+
+    It chooses them where training is continued exactly, and where none of the names in
+    `searched` sets them; else it chooses the samples.
+    """
+    if resource != "auto":
+        return resource
+    is_pipeline = type(estimator) is Pipeline and len(estimator.steps) > 0
+    prefix = f"{estimator.steps[-1][0]}__" if is_pipeline else ""
+    names = [prefix + name for name in _COUNTING_NAMES]
+    return next(
+        (name for name in names if _is_good_resource(estimator, name, searched, max_resources)),
+        N_SAMPLES,
+    )
+
+
+def _is_good_resource(
+    estimator: Any, name: str, searched: Collection[str], max_resources: Any
+) -> bool:
+    """Return whether a parameter may be chosen as the resource without being asked for."""
+    strategy = Continuation("auto", name).strategy(estimator, {})
+    if strategy is None or strategy.caveat is not None:
+        return False
+    # A step that is itself searched over may have no such parameter.
+    step, _, rest = name.partition("__")
+    owners = {step, "steps"} if rest else set()
+    if {name, *other_names_of(estimator, name), *owners} & set(searched):
+        return False
+    value = estimator.get_params().get(name) if max_resources == "auto" else max_resources
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        return False
+    try:
+        check_resource(estimator, name)
+    except ValueError:
+        return False
+    return True
 
 
 def _takes(estimator: Any, name: str) -> bool:

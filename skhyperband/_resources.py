@@ -1,5 +1,6 @@
 """Resources: their bounds, and how a rung's amount becomes parameters or training rows."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from sklearn.utils.multiclass import type_of_target
 from skhyperband._schedule import automatic_min_resources
 
 N_SAMPLES = "n_samples"
+# The fewest samples with which `min_resources="auto"` trains: for each class, and without classes.
+_SAMPLES_PER_CLASS = 5
+_SAMPLES_WITHOUT_CLASSES = 10
+# With fewer test samples, `min_splits="auto"` ranks candidates on more than one split. One split
+# with 60 test rows ranked better than two, three or five splits with less of the resource.
+_TEST_SAMPLES_TO_RANK = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,17 +127,17 @@ def resolve_min_resources(
     min_resources: Any,
     max_resources: int,
     factor: Fraction,
-    samples_needed: int,
+    lowest: int,
+    n_automatic_halvings: int,
 ) -> Fraction:
     """Return the smallest resource that a rung may have.
 
-    `samples_needed` is the number that scikit-learn's halving searches start with, or 1 if the
-    resource is a parameter.
+    A word gives no less than `lowest`; "auto" leaves room for `n_automatic_halvings`.
     """
     if min_resources in ("auto", "exhaust"):
-        bound = max(automatic_min_resources(max_resources, factor), Fraction(samples_needed))
-        return min(bound, Fraction(max_resources))
-    smallest = samples_needed if min_resources == "smallest" else int(min_resources)
+        bound = automatic_min_resources(max_resources, factor, n_automatic_halvings)
+        return min(max(bound, Fraction(lowest)), Fraction(max_resources))
+    smallest = lowest if min_resources == "smallest" else int(min_resources)
     if smallest > max_resources:
         meaning = f" (which is {smallest})" if min_resources == "smallest" else ""
         raise ValueError(
@@ -140,16 +147,48 @@ def resolve_min_resources(
     return Fraction(smallest)
 
 
-def samples_needed(estimator: Any, n_splits: int, n_classes: int | None) -> int:
-    """Return the number of samples that scikit-learn's halving searches start with."""
+def lowest_n_samples(
+    min_resources: str, estimator: Any, n_splits: int, n_classes: int | None
+) -> int:
+    """Return the fewest samples of a rung: scikit-learn's number for "smallest"."""
+    is_smallest = min_resources == "smallest"
     if not is_classifier(estimator):
-        return 2 * n_splits
+        return 2 * n_splits if is_smallest else _SAMPLES_WITHOUT_CLASSES
     if n_classes is None:
         raise ValueError(
             "n_classes=None: the smallest number of samples of a classifier depends on "
             "it; give n_classes, X and y, or a number as min_resources."
         )
-    return 2 * n_splits * n_classes
+    return n_classes * (2 * n_splits if is_smallest else _SAMPLES_PER_CLASS)
+
+
+def resolve_min_splits(
+    min_splits: Any, cv: Any, n_splits: int, n_samples: int | None
+) -> int | None:
+    """Return the number of splits of the lowest rungs; None for all."""
+    if min_splits == "auto":
+        if n_samples is None:
+            return 1
+        needed = math.ceil(_TEST_SAMPLES_TO_RANK / _test_samples(cv, n_splits, n_samples))
+        return min(n_splits, needed)
+    if min_splits is not None and min_splits > n_splits:
+        raise ValueError(
+            f"min_splits={min_splits} exceeds the {n_splits} splits of cv; lower "
+            "it, or give cv more."
+        )
+    return None if min_splits is None else int(min_splits)
+
+
+def _test_samples(cv: Any, n_splits: int, n_samples: int) -> float:
+    """Return about how many samples a test part has, by what the splitter says of itself."""
+    test_size, n_repeats = getattr(cv, "test_size", None), getattr(cv, "n_repeats", 1)
+    if isinstance(test_size, numbers.Integral):
+        n_test = float(test_size)
+    elif isinstance(test_size, numbers.Real):
+        n_test = float(test_size) * n_samples
+    else:
+        n_test = n_samples / n_splits * (n_repeats if isinstance(n_repeats, int) else 1)
+    return max(1.0, n_test)
 
 
 def count_classes(y: Any) -> int:

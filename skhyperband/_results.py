@@ -117,7 +117,7 @@ class RungTable:
     ... )
     >>> table = search.fit(X, y).rungs_
     >>> [(rung.n_candidates, rung.n_resources, rung.n_failures) for rung in table.rungs]
-    [(9, 16, 0), (3, 50, 0), (1, 150, 0)]
+    [(9, 41, 0), (3, 125, 0), (1, 150, 0)]
     >>> table.rungs[-1].best_score > 0.9
     True
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import floor
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._brackets import BracketRules, Promotion
 from skhyperband._param_validation import explaining_other_names
-from skhyperband._resources import N_SAMPLES
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, hyperband, largest_power, successive_halving
 from skhyperband._typing import (
@@ -20,6 +20,7 @@ from skhyperband._typing import (
     JournalPath,
     MaxTime,
     MinResources,
+    MinSplits,
     ParamDistributions,
     RandomState,
     Refit,
@@ -50,25 +51,32 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
         dictionaries is given, each candidate is drawn from one of them. If
         ``n_candidates="all"``, only lists are allowed.
-    n_candidates : int, "exhaust" or "all", default="exhaust"
+    n_candidates : int, "auto", "exhaust" or "all", default="auto"
         Number of candidates that are evaluated on the first rung.
 
         - An int is this number. Give one to search more or fewer candidates than
-          ``"exhaust"`` chooses.
-        - ``"exhaust"`` is the number that is reduced to one candidate by as many
-          halvings as the bounds of the resource allow.
+          ``"auto"`` chooses.
+        - ``"auto"`` is the number that is reduced to `factor` candidates on the last rung
+          by as many halvings as the bounds of the resource allow.
+        - ``"exhaust"`` is the number that these halvings reduce to one candidate.
         - ``"all"`` evaluates every point of the grid that `param_distributions` spans.
     factor : float, default=3
         Number by which the candidates are divided, and the amount of the resource is
         multiplied, from one rung to the next. It is any number above 1 and is taken as
         the decimal number that it prints as, so that ``1.1`` is exactly 11 / 10. A
         smaller factor discards the candidates more gradually, over more rungs.
-    resource : str, default="n_samples"
-        Resource that increases from rung to rung: ``"n_samples"`` for the number of
-        samples, or the name of a parameter of `estimator` that takes positive integers,
-        such as ``"n_estimators"`` or ``"clf__max_iter"``. Choose a parameter if it
-        determines how long a fit takes. A parameter that is the resource must not be in
-        `param_distributions`.
+    resource : str, default="auto"
+        Resource that increases from rung to rung.
+
+        - ``"n_samples"`` is the number of samples.
+        - The name of a parameter of `estimator` that takes positive integers, such as
+          ``"n_estimators"`` or ``"clf__max_iter"``, is this parameter. It must not be in
+          `param_distributions`. Choose a parameter if it determines how long a fit takes.
+        - ``"auto"`` is the number of trees or iterations of `estimator`, or of the last
+          step of a pipeline, if its training can be continued with a result that is
+          identical to that of a fit from scratch, if `max_resources` can be determined,
+          and if the number is not searched over. Otherwise, it is ``"n_samples"``. The
+          method `plan` and the attribute `resource_` show the choice.
     max_resources : int or "auto", default="auto"
         Amount of the resource on the last rung. ``"auto"`` is the number of samples in
         `X` if the resource is ``"n_samples"``, and otherwise the value that the
@@ -81,18 +89,24 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
-        - ``"auto"`` is ``max_resources / factor**4``, which leaves room for four halvings.
-          If the resource is ``"n_samples"``, it is at least ``"smallest"``.
+        - ``"auto"`` is ``max_resources / factor**2`` in `HyperbandSearchCV`, and
+          ``max_resources / factor`` in `SuccessiveHalvingSearchCV`. If the resource is
+          ``"n_samples"``, it is at least 5 for each class if `estimator` is a classifier,
+          and at least 10 otherwise.
         - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
           of splits, multiplied by the number of classes if `estimator` is a classifier.
         - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
           halving searches have it.
-    min_splits : int or None, default=None
-        Number of cross-validation splits on the lowest rungs. If None, every rung uses
-        all splits. If an int, the resource grows first and the number of splits last:
-        a rung uses more than `min_splits` splits only if its resource is
-        `max_resources`. A value of 1 makes low rungs much cheaper and their scores
-        noisier. Use 2 or 3 if the test sets are small.
+    min_splits : int, "auto" or None, default="auto"
+        Number of cross-validation splits on the lowest rungs. The resource grows first
+        and the number of splits last: a rung uses more than `min_splits` splits only if
+        its resource is `max_resources`.
+
+        - An int is this number. A small number makes low rungs cheaper and their scores
+          noisier.
+        - ``"auto"`` is the smallest number of splits whose test sets hold about 50 samples
+          together. It is 1 unless the dataset is small, and at most the number of splits.
+        - None is the number of all splits, so that every rung uses all of them.
     aggressive_elimination : bool, default=False
         Whether to repeat the first rung if the resource allows fewer halvings than the
         number of candidates requires. Each repetition discards candidates by the scores
@@ -225,6 +239,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Lower bound of the amount of the resource.
     max_resources_ : int
         Amount of the resource on the last rung.
+    resource_ : str
+        Name of the resource.
     n_iterations_ : int
         Number of rungs that were evaluated.
     n_required_iterations_ : int
@@ -281,18 +297,16 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     >>> from sklearn.svm import SVC
     >>> from skhyperband import SuccessiveHalvingSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> search = SuccessiveHalvingSearchCV(
-    ...     SVC(), {"C": loguniform(0.01, 100)}, n_candidates=9, min_resources=15, random_state=0
-    ... )
+    >>> search = SuccessiveHalvingSearchCV(SVC(), {"C": loguniform(0.01, 100)}, random_state=0)
     >>> search.fit(X, y).n_candidates_
-    [9, 3, 1]
+    [9, 3]
     >>> search.n_resources_
-    [16, 50, 150]
+    [125, 150]
     >>> search.best_score_ > 0.9
     True
     """
 
-    n_candidates: int | Literal["exhaust", "all"]
+    n_candidates: int | Literal["auto", "exhaust", "all"]
     n_required_iterations_: int
     n_possible_iterations_: int
 
@@ -302,12 +316,12 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         estimator: Any,
         param_distributions: ParamDistributions,
         *,
-        n_candidates: int | Literal["exhaust", "all"] = "exhaust",
+        n_candidates: int | Literal["auto", "exhaust", "all"] = "auto",
         factor: float = 3,
-        resource: str = N_SAMPLES,
+        resource: str = "auto",
         max_resources: int | Literal["auto"] = "auto",
         min_resources: MinResources = "auto",
-        min_splits: int | None = None,
+        min_splits: MinSplits = "auto",
         aggressive_elimination: bool = False,
         sampler: Literal["random"] | Sampler = "random",
         initial_candidates: InitialCandidates = None,
@@ -352,12 +366,17 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         )
         self.aggressive_elimination = aggressive_elimination
 
-    _n_candidates_words = ("exhaust", "all")
+    _n_candidates_words = ("auto", "exhaust", "all")
+    # There is no other bracket that starts with more of the resource, so that the scores of
+    # the lowest rung must be worth more than in Hyperband.
+    _n_automatic_halvings = 1
 
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]:
-        if self.n_candidates == "exhaust":
+        if self.n_candidates == "auto":
+            n_candidates = floor(factor ** len(ladder))
+        elif self.n_candidates == "exhaust":
             n_candidates = None
         elif self.n_candidates == "all":
             n_candidates = available
@@ -418,11 +437,15 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         multiplied, from one rung to the next. It is any number above 1 and is taken as
         the decimal number that it prints as, so that ``1.1`` is exactly 11 / 10. A
         smaller factor discards the candidates more gradually, over more rungs.
-    n_brackets : int or "all", default="all"
-        Number of brackets in each round. ``"all"`` is one bracket for each possible
-        number of halvings. An int keeps the brackets that start with the most
-        candidates. The brackets that are left out cost the most for each candidate, but
-        depend the least on the scores of low rungs.
+    n_brackets : int, "auto" or "all", default="auto"
+        Number of brackets in each round.
+
+        - An int keeps the brackets that start with the most candidates. The brackets that
+          are left out cost the most for each candidate, but depend the least on the
+          scores of low rungs.
+        - ``"auto"`` leaves out the last bracket, which is a random search, unless it is the
+          only one.
+        - ``"all"`` is one bracket for each possible number of halvings, as published.
     n_repeats : int or None, default=1
         Number of rounds of Hyperband. They run one after another, each with new
         candidates. If None, rounds are run until `max_time`, which must then be given.
@@ -434,12 +457,18 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - ``"level"``: the candidates of all brackets at the same level compete for all
           places that the brackets have on their next rungs. A candidate may then move
           to another bracket. Use it if low rungs are known to rank candidates well.
-    resource : str, default="n_samples"
-        Resource that increases from rung to rung: ``"n_samples"`` for the number of
-        samples, or the name of a parameter of `estimator` that takes positive integers,
-        such as ``"n_estimators"`` or ``"clf__max_iter"``. Choose a parameter if it
-        determines how long a fit takes. A parameter that is the resource must not be in
-        `param_distributions`.
+    resource : str, default="auto"
+        Resource that increases from rung to rung.
+
+        - ``"n_samples"`` is the number of samples.
+        - The name of a parameter of `estimator` that takes positive integers, such as
+          ``"n_estimators"`` or ``"clf__max_iter"``, is this parameter. It must not be in
+          `param_distributions`. Choose a parameter if it determines how long a fit takes.
+        - ``"auto"`` is the number of trees or iterations of `estimator`, or of the last
+          step of a pipeline, if its training can be continued with a result that is
+          identical to that of a fit from scratch, if `max_resources` can be determined,
+          and if the number is not searched over. Otherwise, it is ``"n_samples"``. The
+          method `plan` and the attribute `resource_` show the choice.
     max_resources : int or "auto", default="auto"
         Amount of the resource on the last rung. ``"auto"`` is the number of samples in
         `X` if the resource is ``"n_samples"``, and otherwise the value that the
@@ -452,18 +481,24 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
-        - ``"auto"`` is ``max_resources / factor**4``, which leaves room for four halvings.
-          If the resource is ``"n_samples"``, it is at least ``"smallest"``.
+        - ``"auto"`` is ``max_resources / factor**2`` in `HyperbandSearchCV`, and
+          ``max_resources / factor`` in `SuccessiveHalvingSearchCV`. If the resource is
+          ``"n_samples"``, it is at least 5 for each class if `estimator` is a classifier,
+          and at least 10 otherwise.
         - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
           of splits, multiplied by the number of classes if `estimator` is a classifier.
         - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
           halving searches have it.
-    min_splits : int or None, default=None
-        Number of cross-validation splits on the lowest rungs. If None, every rung uses
-        all splits. If an int, the resource grows first and the number of splits last:
-        a rung uses more than `min_splits` splits only if its resource is
-        `max_resources`. A value of 1 makes low rungs much cheaper and their scores
-        noisier. Use 2 or 3 if the test sets are small.
+    min_splits : int, "auto" or None, default="auto"
+        Number of cross-validation splits on the lowest rungs. The resource grows first
+        and the number of splits last: a rung uses more than `min_splits` splits only if
+        its resource is `max_resources`.
+
+        - An int is this number. A small number makes low rungs cheaper and their scores
+          noisier.
+        - ``"auto"`` is the smallest number of splits whose test sets hold about 50 samples
+          together. It is 1 unless the dataset is small, and at most the number of splits.
+        - None is the number of all splits, so that every rung uses all of them.
     sampler : "random" or Sampler, default="random"
         Strategy that draws the candidates. ``"random"`` draws them as scikit-learn's
         `ParameterSampler` does, without replacement if all values are given as lists.
@@ -591,6 +626,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Lower bound of the amount of the resource.
     max_resources_ : int
         Amount of the resource on the last rung.
+    resource_ : str
+        Name of the resource.
     n_iterations_ : int
         Number of levels that were evaluated.
     n_remaining_candidates_ : int
@@ -650,17 +687,16 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     >>> search = HyperbandSearchCV(
     ...     RandomForestClassifier(random_state=0),
     ...     {"max_depth": range(1, 9), "max_features": [1, 2, 3, 4]},
-    ...     resource="n_estimators", max_resources=9, cv=3, random_state=0,
+    ...     max_resources=20, random_state=0,
     ... )
     >>> print(search.plan(X, y))
     bracket  iter  n_candidates  n_resources  n_splits
-          2     0             9            1         3
-          2     1             3            3         3
-          2     2             1            9         3
-          1     0             5            3         3
-          1     1             1            9         3
-          0     0             3            9         3
-    17 candidates for n_estimators, factor 3, 3 splits. Cost in full fits: 26.0 fresh, 23.0 continued; random search over the same candidates: 51.
+          2     0             9            5         2
+          2     1             3           16         2
+          2     2             1           20         5
+          1     0             5           16         2
+          1     1             1           20         5
+    14 candidates for n_estimators, factor 3, 5 splits. Cost in full fits: 27.3 fresh, 22.6 continued; random search over the same candidates: 70.
     >>> search.fit(X, y).best_score_ > 0.9
     True
     """
@@ -675,13 +711,13 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         *,
         n_candidates: int | Literal["auto"] = "auto",
         factor: float = 3,
-        n_brackets: int | Literal["all"] = "all",
+        n_brackets: int | Literal["auto", "all"] = "auto",
         n_repeats: int | None = 1,
         promotion: Promotion = "bracket",
-        resource: str = N_SAMPLES,
+        resource: str = "auto",
         max_resources: int | Literal["auto"] = "auto",
         min_resources: MinResources = "auto",
-        min_splits: int | None = None,
+        min_splits: MinSplits = "auto",
         sampler: Literal["random"] | Sampler = "random",
         initial_candidates: InitialCandidates = None,
         continue_training: ContinueTraining = "auto",
@@ -728,12 +764,18 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         self.promotion = promotion
 
     _n_candidates_words = ("auto",)
+    _n_automatic_halvings = 2
 
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]:
         n_candidates = None if self.n_candidates == "auto" else self.n_candidates
-        n_brackets = None if self.n_brackets == "all" else self.n_brackets
+        if self.n_brackets == "all":
+            n_brackets = None
+        elif self.n_brackets == "auto":
+            n_brackets = max(1, len(ladder) - 1)
+        else:
+            n_brackets = self.n_brackets
         return [
             bracket
             for repeat in range(self.n_repeats or 1)

@@ -52,7 +52,6 @@ class HalvingArguments(SearchArguments, Protocol):
 
     continue_training: Any
     scoring: Any
-    cv: Any
     n_jobs: Any
     pre_dispatch: Any
     journal: Any
@@ -248,8 +247,8 @@ class HalvingRun:
         self._deadline = deadline
         self._clock = clock
         self._has_journal = session is not None
-        self._sampler = _make_checked_sampler(search, seeds, initial)
-        self._observer = Observers([LevelPrinter(search.resource)] if search.verbose else [])
+        self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
+        self._observer = Observers([LevelPrinter(plan.resource)] if search.verbose else [])
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
         self.brackets = RunningBrackets(
             plan,
@@ -308,13 +307,13 @@ class HalvingRun:
 
 
 def _make_checked_sampler(
-    search: HalvingArguments, seeds: _Seeds, initial: list[dict[str, Any]]
+    search: HalvingArguments, resource: str, seeds: _Seeds, initial: list[dict[str, Any]]
 ) -> CheckedSampler:
     """Return the sampler; raise for a space or for candidates that the estimator refuses."""
     space = as_space(search.param_distributions)
     is_users = not isinstance(search.sampler, str)
-    check_candidate = candidate_check(search.estimator, search.resource, space, is_users)
-    check_names(search.estimator, search.resource, space)
+    check_candidate = candidate_check(search.estimator, resource, space, is_users)
+    check_names(search.estimator, resource, space)
     for candidate in initial:
         check_candidate(candidate, "initial_candidates contains")
     problem = SamplingProblem(space, initial, seeds.first_candidates, seeds.candidates)
@@ -332,9 +331,9 @@ def _make_evaluator(
     scorer: Any,
     clock: Callable[[], float],
 ) -> Evaluator:
-    resource: Resource = ParameterResource(search.resource)
+    resource: Resource = ParameterResource(plan.resource)
     splits = [Split(train, test) for train, test in data.splits]
-    if search.resource == N_SAMPLES:
+    if plan.resource == N_SAMPLES:
         resource = SampleResource(data.n_samples)
         if any(rung.n_resources < data.n_samples for rung in plan.rungs):
             splits = order_samples(
@@ -354,7 +353,7 @@ def _make_evaluator(
         score_params=data.score_params,
         keep_exceptions=search.error_score == "raise",
         return_train_score=search.return_train_score,
-        continuation=Continuation(search.continue_training, search.resource),
+        continuation=Continuation(search.continue_training, plan.resource),
         clock=clock,
     )
 

@@ -22,6 +22,7 @@ class Splitter(Protocol):
 
 ParamDistributions = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 MinResources = int | Literal["auto", "smallest", "exhaust"]
+MinSplits = int | Literal["auto"] | None
 InitialCandidates = Sequence[Mapping[str, Any]] | None
 ContinueTraining = bool | Literal["auto"] | Callable[..., Any]
 Scoring = str | Callable[..., Any] | Collection[str] | Mapping[str, Any] | None

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from sklearn.base import clone
@@ -19,7 +20,7 @@ from skhyperband._history import SearchHistory
 from skhyperband._messages import str_of
 from skhyperband._records import EvaluationKey, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
-from skhyperband._schedule import Plan, Rung
+from skhyperband._schedule import Plan, Rung, largest_power
 from skhyperband._space import Candidate
 
 
@@ -71,6 +72,10 @@ def warn_after_fits(
 # --- before the fits ---------------------------------------------------------------
 
 
+# With fewer candidates, a random search is about as good.
+_ENOUGH_CANDIDATES = 9
+
+
 def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
     """Return a warning if the bounds leave hardly anything to compare.
 
@@ -84,12 +89,12 @@ def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
     first = _describe_bound("min_resources", search.min_resources, lowest, plan)
     last = _describe_bound("max_resources", search.max_resources, highest, plan)
     why = ""
-    if isinstance(search.min_resources, str) and plan.resource == N_SAMPLES:
+    if search.min_resources == "smallest" and plan.resource == N_SAMPLES:
         why = (
-            f" min_resources={search.min_resources!r} asks for two samples for each split, of a "
+            " min_resources='smallest' asks for two samples for each split, of a "
             f"classifier for each class too, and cv has {plan.n_splits} splits."
         )
-    lower = max(1, math.floor(highest / plan.factor**2))
+    lower = max(1, math.floor(highest / _room_for_candidates(plan.factor)))
     way_out = (
         f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
     )
@@ -105,16 +110,27 @@ def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
     """Return what the bounds lead to; None if they leave enough to compare."""
     n_candidates = sum(b.n_candidates for b in plan.brackets if b.repeat == 0)
     if search.n_candidates in ("auto", "exhaust"):
-        if n_candidates > 2 or plan.space_exhausted:
+        if n_candidates >= _ENOUGH_CANDIDATES or plan.space_exhausted:
             return None
         if n_candidates == 1:
             return "there is only one candidate"
         return f"there are only {n_candidates} candidates"
-    by_word = isinstance(search.min_resources, str) and plan.resource == N_SAMPLES
+    by_word = isinstance(search.min_resources, str) and (
+        plan.resource == N_SAMPLES or search.max_resources == "auto"
+    )
     could_halve = plan.brackets[0].n_candidates >= plan.factor
     if not (by_word and could_halve and len(set(plan.ladder)) == 1):
         return None
     return f"all {n_candidates} candidates are evaluated with all resources"
+
+
+def _room_for_candidates(factor: Fraction) -> Fraction:
+    """Return by how much halvings divide the resource until enough candidates enter."""
+    n_halvings = largest_power(factor, _ENOUGH_CANDIDATES)
+    if n_halvings > 100:  # The exact power would have too many digits.
+        return _ENOUGH_CANDIDATES * factor
+    power = factor**n_halvings
+    return power if power >= _ENOUGH_CANDIDATES else power * factor
 
 
 def _describe_bound(name: str, value: Any, number: int, plan: Plan) -> str:
@@ -367,7 +383,7 @@ def warn_of_fresh_fits(
         return []
     first = clone(results["params"][0], safe=False)
     estimator = clone(search.estimator).set_params(**first)
-    reason = Continuation(search.continue_training, search.resource).why_fresh(estimator)
+    reason = Continuation(search.continue_training, search.plan_.resource).why_fresh(estimator)
     text = (
         f"continue_training=True, but every {type(search.estimator).__name__} was fitted fresh: "
         f"{reason}. Give a callable that continues its training, or leave continue_training at "

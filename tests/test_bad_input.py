@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 )
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.published import published
 
 QUALITY = {"quality": uniform()}
 N = 60
@@ -134,8 +135,8 @@ def data():
 def halving(*, estimator=None, space=QUALITY, **options):
     """Return a successive halving of free fits."""
     options = {"n_candidates": 3, "cv": 3, "random_state": 0, **options}
-    return SuccessiveHalvingSearchCV(
-        Counting() if estimator is None else estimator, space, **options
+    return published(
+        SuccessiveHalvingSearchCV, Counting() if estimator is None else estimator, space, **options
     )
 
 
@@ -146,8 +147,11 @@ def by_units(**options):
 
 def hyperband(**options):
     """Return a Hyperband of free fits."""
-    return HyperbandSearchCV(
-        Counting(), QUALITY, **{"n_candidates": 3, "cv": 3, "random_state": 0, **options}
+    return published(
+        HyperbandSearchCV,
+        Counting(),
+        QUALITY,
+        **{"n_candidates": 3, "cv": 3, "random_state": 0, **options},
     )
 
 
@@ -283,7 +287,7 @@ CALLS = {
     "n_candidates-word": (lambda: halving(n_candidates="most"), ["n_candidates='most'"]),
     "n_candidates-float": (lambda: halving(n_candidates=1.5), ["n_candidates=1.5"]),
     "n_candidates-none": (lambda: halving(n_candidates=None), ["n_candidates=None"]),
-    "n_candidates-auto": (lambda: halving(n_candidates="auto"), ["n_candidates='auto'", "'all'"]),
+    "n_candidates-grid": (lambda: halving(n_candidates="grid"), ["n_candidates='grid'", "'all'"]),
     "n_candidates-exhaust": (
         lambda: hyperband(n_candidates="exhaust"),
         ["n_candidates='exhaust'", "'auto'"],
@@ -403,11 +407,11 @@ CALLS = {
     ),
     # estimators
     "estimator-none": (
-        lambda: SuccessiveHalvingSearchCV(None, QUALITY),
+        lambda: published(SuccessiveHalvingSearchCV, None, QUALITY),
         ["estimator", "None"],
     ),
     "estimator-class": (
-        lambda: SuccessiveHalvingSearchCV(Counting, QUALITY, n_candidates=3),
+        lambda: published(SuccessiveHalvingSearchCV, Counting, QUALITY, n_candidates=3),
         ["estimator=Counting is a class", "Counting()"],
     ),
     "estimator-class-of-another": (
@@ -774,7 +778,7 @@ def test_plan_refuses_what_fit_refuses():
 def test_plan_refuses_a_class():
     """A class in place of an estimator is known before anything is computed."""
     with pytest.raises(TypeError, match=r"estimator=Counting is a class"):
-        SuccessiveHalvingSearchCV(Counting, QUALITY).plan(*data())
+        published(SuccessiveHalvingSearchCV, Counting, QUALITY).plan(*data())
 
 
 # --- names of other searches' arguments --------------------------------------------

@@ -31,6 +31,7 @@ from sklearn.utils import estimator_html_repr, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.published import published
 
 SMOOTHING = {"var_smoothing": loguniform(1e-6, 10)}
 METHODS = [
@@ -48,12 +49,13 @@ def search_of(estimator=None, space=SMOOTHING, search_class=SuccessiveHalvingSea
     """Return a search by samples, with two levels."""
     estimator = GaussianNB() if estimator is None else estimator
     options = {"n_candidates": 3, "min_resources": 40, "cv": 2, "random_state": 0, **options}
-    return search_class(estimator, space, **options)
+    return published(search_class, estimator, space, **options)
 
 
 def by_trees(pipeline=None, **options):
     """Return a search by a parameter that costs nothing."""
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         DecisionTreeClassifier(random_state=0) if pipeline is None else pipeline,
         {"min_samples_leaf": range(1, 9)},
         n_candidates=3,
@@ -301,7 +303,7 @@ def test_clone_keeps_initial_candidates():
 def test_nested_parameters_are_reached(search_class):
     """get_params and set_params see through to the estimator."""
     pipeline = make_pipeline(StandardScaler(), GaussianNB())
-    search = search_class(pipeline, {"gaussiannb__var_smoothing": [1]})
+    search = published(search_class, pipeline, {"gaussiannb__var_smoothing": [1]})
 
     search.set_params(estimator__gaussiannb__var_smoothing=0.5, factor=4, cv=7)
 
@@ -314,7 +316,7 @@ def test_nested_parameters_are_reached(search_class):
 def test_unknown_parameter_is_refused(search_class):
     """set_params names what there is not."""
     with pytest.raises(ValueError, match="n_iter"):
-        search_class(GaussianNB(), SMOOTHING).set_params(n_iter=5)
+        published(search_class, GaussianNB(), SMOOTHING).set_params(n_iter=5)
 
 
 def cloudpickled(value):
@@ -510,10 +512,17 @@ def test_search_in_a_search(classification, search_class, n_jobs, assert_same_re
 
 def test_parameter_of_the_inner_search_as_resource(classification):
     """The number of an inner search's candidates may itself be the resource."""
-    inner = SuccessiveHalvingSearchCV(
-        GaussianNB(), SMOOTHING, n_candidates=3, min_resources=80, cv=2, random_state=0
+    inner = published(
+        SuccessiveHalvingSearchCV,
+        GaussianNB(),
+        SMOOTHING,
+        n_candidates=3,
+        min_resources=80,
+        cv=2,
+        random_state=0,
     )
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         inner,
         {"factor": [2, 3, 4]},
         resource="n_candidates",

@@ -106,6 +106,7 @@ from tests.estimators import (
     Writing,
     grow,
 )
+from tests.published import published
 from tests.tables import CONTAINERS, a_table
 
 N_CANDIDATES = 20
@@ -1637,12 +1638,13 @@ def forest_search(search_class=HyperbandSearchCV, forest=None, **options):
     options = {"factor": 2, "max_resources": 4, "cv": 2, "random_state": 0, **options}
     forest = RandomForestClassifier(random_state=0) if forest is None else forest
     space = {"max_features": uniform(0.1, 0.9), "min_samples_leaf": range(1, 20)}
-    return search_class(forest, space, resource="n_estimators", refit=False, **options)
+    return published(search_class, forest, space, resource="n_estimators", refit=False, **options)
 
 
 def free_search(estimator, **options):
     """Return a search over the quality of a fake: rungs of 9, 3 and 1 candidates."""
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"quality": np.linspace(0.1, 0.9, 9).tolist()},
         n_candidates="all",
@@ -1698,7 +1700,7 @@ SEARCHED = {
 def search_for(name, **options):
     row = SEARCHED[name]
     options = {"factor": 2, "max_resources": 4, "cv": 2, "random_state": 0, **options}
-    return HyperbandSearchCV(row.make(), row.space, resource=row.resource, **options)
+    return published(HyperbandSearchCV, row.make(), row.space, resource=row.resource, **options)
 
 
 @pytest.fixture(scope="module", params=SEARCHED)
@@ -1741,7 +1743,8 @@ def test_xgboost_bins_a_split_once_for_all_who_train_on(
     n_splits, weights = 2, {}
     if weighted:
         weights = {"sample_weight": np.linspace(0.1, 2, len(classification[1]))}
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         xgboost()(),
         {"learning_rate": np.linspace(0.1, 0.9, 9), "max_bin": [8]},
         n_candidates=9,
@@ -1786,8 +1789,13 @@ def test_frames_with_categories_change_no_result(name, assert_same_results):
     X = pandas.DataFrame(data.X[:, :3], columns=list("abc"))
     X["d"] = pandas.Series(data.X[:, 4]).map(dict(enumerate("pqrst"))).astype("category")
     options = {"max_resources": 3, "cv": 2, "scoring": "neg_log_loss", "random_state": 0}
-    search = SuccessiveHalvingSearchCV(
-        make(), {"learning_rate": loguniform(0.01, 1)}, resource=resource, refit=False, **options
+    search = published(
+        SuccessiveHalvingSearchCV,
+        make(),
+        {"learning_rate": loguniform(0.01, 1)},
+        resource=resource,
+        refit=False,
+        **options,
     )
 
     continued = clone(search).fit(X, data.y)
@@ -1830,8 +1838,12 @@ def test_what_is_spent_is_what_the_plan_says(name, classification, assert_same_r
 def test_partial_fit_by_samples_spends_what_the_plan_says(classification):
     """With True and samples the new ones are paid for, and the scores are alike."""
     options = {"min_resources": 30, "max_resources": 240, "cv": 3, "random_state": 0}
-    search = HyperbandSearchCV(
-        GaussianNB(), {"var_smoothing": loguniform(1e-9, 1)}, continue_training=True, **options
+    search = published(
+        HyperbandSearchCV,
+        GaussianNB(),
+        {"var_smoothing": loguniform(1e-9, 1)},
+        continue_training=True,
+        **options,
     )
 
     daring = clone(search).fit(*classification)
@@ -1970,7 +1982,8 @@ def test_callable_is_given_all_rows_of_the_rung(classification):
         seen.append((n_resources, len(X), set(fitted.known_), set(X[:, 0])))
         return fitted.fit(X, y)
 
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Knowing(),
         {"quality": np.linspace(0.1, 0.9, 9).tolist()},
         n_candidates="all",
@@ -2004,7 +2017,8 @@ def test_callable_is_called_without_y_where_there_is_none(classification):
         calls.append((n_resources, len(data), fit_params))
         return fitted.set_params(max_iter=n_resources)
 
-    SuccessiveHalvingSearchCV(
+    published(
+        SuccessiveHalvingSearchCV,
         MiniBatchKMeans(n_init=1, random_state=0),
         {"n_clusters": range(2, 20)},
         n_candidates=3,
@@ -2063,7 +2077,8 @@ def test_lambda_reaches_other_processes(classification, assert_same_results):
 @pytest.mark.parametrize("estimator", [Writing(), NotWriting()], ids=["writing", "not"])
 def test_callable_may_write_into_its_rows(estimator, engine, regression, assert_same_results):
     """Continuing the training of an estimator in place changes no other fit."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"shift": np.linspace(-1, 1, 9).tolist()},
         n_candidates="all",
@@ -2319,7 +2334,8 @@ def test_reason_of_fresh_fits_is_the_real_one(name):
 
 def test_true_names_the_parameter_that_makes_it_impossible(classification):
     """The warning says which one, with its value, and not that nothing is known."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         BaggingClassifier(oob_score=True, random_state=0),
         {"max_samples": uniform(0.2, 0.7)},
         resource="n_estimators",
@@ -2372,8 +2388,8 @@ class Untouchable(Scored):
 )
 def test_other_values_are_refused_before_anything_is_fitted(search_class, value, error):
     """The message names the parameter and what it may be."""
-    search = search_class(
-        Untouchable(), {"quality": uniform()}, resource="n_units", max_resources=9
+    search = published(
+        search_class, Untouchable(), {"quality": uniform()}, resource="n_units", max_resources=9
     ).set_params(continue_training=value, error_score="raise")
 
     with pytest.raises(error, match=r"continue_training=.*'auto'"):

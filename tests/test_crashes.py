@@ -23,6 +23,7 @@ from tests.estimators import (
     RaisesUnpicklable,
     Scored,
 )
+from tests.published import published
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
 
@@ -30,7 +31,8 @@ ONE_SPLIT = ShuffleSplit(1, random_state=0)
 def search_of(estimator, n_candidates=9, **options):
     """Return a search over the quality, with an estimator that costs nothing."""
     options = {"cv": 2, "n_jobs": 2, **options}
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"quality": np.linspace(0.05, 0.95, n_candidates)},
         n_candidates="all",
@@ -220,13 +222,14 @@ WITHOUT_ROOM = """
 import resource, sys
 import numpy as np
 from skhyperband import SuccessiveHalvingSearchCV
+from tests.published import published
 from tests.estimators import Scored
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**22,) * 2)
     X, y = np.zeros((2**20, 1)), np.arange(2**20) % 2
-    search = SuccessiveHalvingSearchCV(
-        Scored(), {"quality": [0.1, 0.2]}, resource="n_units", max_resources=4,
+    search = published(
+        SuccessiveHalvingSearchCV, Scored(), {"quality": [0.1, 0.2]}, resource="n_units", max_resources=4,
         n_candidates=2, cv=2, n_jobs=2, refit=False,
     )
     try:

@@ -10,11 +10,13 @@ from sklearn.linear_model import SGDClassifier
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._executors.broadcast import pack, unpack
 from tests.estimators import Failing, Reporting, Scored
+from tests.published import published
 
 
 def forest_search(**options):
     """Return a search over forests whose resource is the number of trees."""
-    return HyperbandSearchCV(
+    return published(
+        HyperbandSearchCV,
         RandomForestClassifier(random_state=0),
         {"max_features": uniform(0.1, 0.9), "min_samples_leaf": range(1, 20)},
         resource="n_estimators",
@@ -27,7 +29,8 @@ def forest_search(**options):
 
 def sample_search(**options):
     """Return a search over linear models whose resources are samples and splits."""
-    return HyperbandSearchCV(
+    return published(
+        HyperbandSearchCV,
         SGDClassifier(random_state=0),
         {"alpha": loguniform(1e-6, 1)},
         min_splits=1,
@@ -78,8 +81,13 @@ def test_number_of_workers_may_come_from_the_context(classification, assert_same
 @pytest.mark.parametrize(("backend", "n_jobs"), ENGINES[1:4])
 def test_failures_are_reported_from_every_engine(classification, backend, n_jobs):
     """A fit that fails costs only its candidate, also in a thread or a process."""
-    search = HyperbandSearchCV(
-        Failing(), {"quality": uniform()}, resource="n_units", max_resources=9, random_state=0
+    search = published(
+        HyperbandSearchCV,
+        Failing(),
+        {"quality": uniform()},
+        resource="n_units",
+        max_resources=9,
+        random_state=0,
     ).set_params(n_jobs=n_jobs)
 
     with (
@@ -93,7 +101,8 @@ def test_failures_are_reported_from_every_engine(classification, backend, n_jobs
 
 def search_of(estimator, values, **options):
     """Return a search that evaluates each value of the quality once, on five splits."""
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"quality": values},
         n_candidates="all",
@@ -197,7 +206,8 @@ class Summing(Scored):
 
 def reporting_search(**options):
     """Return a search whose scores are the number of workers that a fit finds."""
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         Reporting(),
         {"quality": [0.1, 0.2, 0.3, 0.4]},
         n_candidates="all",

@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Failing, Scored
+from tests.published import published
 
 ENGINES = [("sequential", 1), ("threading", 2), ("loky", 2)]
 
@@ -89,8 +90,15 @@ QUALITIES = {"quality": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]}
 def search_of(estimator, engine=("sequential", 1), **options):
     """Return a search whose three rungs have 9, 3 and 1 candidates on two splits."""
     options = {"resource": "max_iter", "max_resources": 9, "refit": False, **options}
-    return SuccessiveHalvingSearchCV(
-        estimator, QUALITIES, n_candidates="all", cv=2, random_state=0, n_jobs=engine[1], **options
+    return published(
+        SuccessiveHalvingSearchCV,
+        estimator,
+        QUALITIES,
+        n_candidates="all",
+        cv=2,
+        random_state=0,
+        n_jobs=engine[1],
+        **options,
     )
 
 
@@ -160,7 +168,8 @@ def test_failure_warning_points_to_the_callers_line(classification):
 
 def test_bracket_that_failed_wholly_is_in_the_same_warning(classification):
     """A bracket that ended, and why, are one warning."""
-    search = HyperbandSearchCV(
+    search = published(
+        HyperbandSearchCV,
         Talking(raises="yes", below=0.35),
         {"quality": [0.5, 0.6, 0.7, 0.8, 0.9]},
         initial_candidates=[{"quality": 0.1}, {"quality": 0.2}, {"quality": 0.3}],
@@ -242,7 +251,8 @@ def test_top_rung_says_once_that_it_did_not_converge(classification, engine):
 def test_nested_iterations_count_as_iterations(classification):
     """The step of a pipeline is treated as an estimator of its own."""
     pipeline = make_pipeline(FunctionTransformer(), Talking(converges=9))
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         pipeline,
         {f"talking__{name}": values for name, values in QUALITIES.items()},
         n_candidates="all",
@@ -303,7 +313,8 @@ SOLVERS = {
 def test_solvers_of_scikit_learn_warn_once(classification, estimator, space, engine):
     """Solvers that stop too early everywhere are heard once, of the top rung."""
     resource = "max_iter" if len(space) and "__" not in next(iter(space)) else None
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         estimator,
         space,
         n_candidates=3,
@@ -623,7 +634,8 @@ class Odd(Talking):
 def test_warnings_of_every_class_are_shown(classification, which, backend, n_jobs):
     """A class with a constructor of its own keeps its name, its text and its filters."""
     _, category, text = ODD_WARNINGS[which]
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Odd(which=which),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",
@@ -642,7 +654,8 @@ def test_warnings_of_every_class_are_shown(classification, which, backend, n_job
 @pytest.mark.parametrize(("step", "word"), [("nan", "NaN"), ("inf", "-inf")])
 def test_scores_that_are_not_finite_are_counted(classification, step, word):
     """A scorer that gives NaN or infinity without an error is warned of, with numbers."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Failing(step=step, below=0.25),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",
@@ -661,7 +674,8 @@ def test_metrics_and_train_scores_that_are_not_finite_are_named(classification):
     def scores(estimator, X, y):
         return {"good": estimator.quality, "bad": np.nan if len(X) > 100 else np.inf}
 
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Scored(),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info
 
 from skhyperband import SuccessiveHalvingSearchCV
 from tests.estimators import Scored
+from tests.published import published
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir() or not Path("/dev/shm").is_dir(), reason="looks into Linux"
@@ -30,14 +31,15 @@ import joblib, numpy as np, psutil
 from joblib.externals.loky import reusable_executor
 from sklearn.datasets import make_classification
 from skhyperband import SuccessiveHalvingSearchCV
+from tests.published import published
 from tests.estimators import Deadly, Failing, Scored, grow
 
 folder = Path(sys.argv[1])
 X, y = make_classification(240, 6, random_state=0)
 
 def search_of(estimator, n_jobs=2, n_candidates=9, **options):
-    return SuccessiveHalvingSearchCV(
-        estimator, {"quality": np.linspace(0.05, 0.95, n_candidates)}, n_candidates="all",
+    return published(
+        SuccessiveHalvingSearchCV, estimator, {"quality": np.linspace(0.05, 0.95, n_candidates)}, n_candidates="all",
         resource="n_units", max_resources=9, n_jobs=n_jobs, random_state=0,
         **{"cv": 2, **options},
     )
@@ -368,7 +370,8 @@ class Looking(Scored):
 
 def looked(estimator, data):
     """Search with two processes; return what the fits saw."""
-    SuccessiveHalvingSearchCV(
+    published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"quality": np.linspace(0.05, 0.95, 9)},
         n_candidates="all",

@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from skhyperband import SuccessiveHalvingSearchCV
 from tests.estimators import NATIVE_WRITERS, NativeWriter, NotWriting, Scored, Writing
+from tests.published import published
 
 N = 90
 WORDS = np.array(["red", "green", "blue", "small", "large", "round", "flat", "old", "new"])
@@ -259,8 +260,14 @@ INPUTS = {
 def search_of(estimator, space, scoring=None, **options):
     """Return a search by samples, from a third of them to all."""
     options = {"n_candidates": 3, "min_resources": N // 3, "cv": 3, **options}
-    return SuccessiveHalvingSearchCV(
-        estimator, space, scoring=scoring, random_state=0, error_score="raise", **options
+    return published(
+        SuccessiveHalvingSearchCV,
+        estimator,
+        space,
+        scoring=scoring,
+        random_state=0,
+        error_score="raise",
+        **options,
     )
 
 
@@ -791,7 +798,8 @@ def test_one_row_of_each_class_is_enough():
     """The smallest rung has a sample of each class, whatever the order of y."""
     X, y = numbers()
     order = np.argsort(y, kind="stable")
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         KNeighborsClassifier(1),
         {"p": [1, 2, 3]},
         n_candidates=3,
@@ -830,7 +838,8 @@ def test_metadata_that_a_fit_changes_is_cut_anew(kind):
     elif kind == "pandas extension":
         weight = pytest.importorskip("pandas").array([1.0] * 60)
     prior = np.array([1.0, 3.0])
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Rescaling(),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",
@@ -876,7 +885,8 @@ def test_lapack_may_overwrite_what_a_fit_is_given(backend, n_jobs):
     expected = GridSearchCV(OverwritingRidge(), grid, **options).fit(X, y)
 
     with joblib.parallel_config(backend=backend):
-        search = SuccessiveHalvingSearchCV(
+        search = published(
+            SuccessiveHalvingSearchCV,
             OverwritingRidge(),
             grid,
             n_candidates="all",
@@ -902,7 +912,8 @@ def test_native_code_that_writes_spoils_nothing_for_others(way, backend, n_jobs)
     grid = {"alpha": [1.0] * 5}
 
     with joblib.parallel_config(backend=backend):
-        search = SuccessiveHalvingSearchCV(
+        search = published(
+            SuccessiveHalvingSearchCV,
             NativeWriter(way=way),
             grid,
             n_candidates="all",
@@ -968,7 +979,8 @@ class WritingThrough(Scored):
 def test_copies_reach_down_to_what_can_be_written_to(make):
     """What one candidate writes into elements, or through a view, the next does not see."""
     X, y = make()
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         WritingThrough(),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",
@@ -993,7 +1005,8 @@ class WithPrior(Scored):
 def test_large_metadata_may_be_written_to_in_a_worker():
     """What is not cut by rows is no read-only map in a worker, where writing would kill it."""
     X, y = np.zeros((60, 2)), np.arange(60) % 2
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         WithPrior(),
         {"quality": [0.1, 0.2, 0.3]},
         n_candidates="all",

@@ -18,6 +18,7 @@ import numpy as np, psutil
 from joblib.externals import loky
 from sklearn.datasets import make_classification
 from skhyperband import SuccessiveHalvingSearchCV
+from tests.published import published
 from tests.estimators import Waiting
 
 where, n_jobs, mark = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -32,8 +33,8 @@ class Sampler:
             time.sleep(60)
 
 waits_at = {"first": (1, 160), "level": (3, 160), "between": None, "refit": (9, 240)}[where]
-search = SuccessiveHalvingSearchCV(
-    Waiting(mark=mark, waits_at=waits_at), {"quality": [0.5]}, sampler=Sampler(),
+search = published(
+    SuccessiveHalvingSearchCV, Waiting(mark=mark, waits_at=waits_at), {"quality": [0.5]}, sampler=Sampler(),
     n_candidates=9, resource="n_units", max_resources=9, min_resources=1, cv=3,
     n_jobs=n_jobs, random_state=0,
 )

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Scored
+from tests.published import published
 
 QUALITY = {"quality": np.linspace(0.05, 0.95, 9)}
 COMMON = {"resource": "n_units", "max_resources": 9, "min_resources": 1, "cv": 2}
@@ -30,8 +31,14 @@ def halving():
     """Give successive halving of 9, 3 and 1 candidates by the ticking clock."""
 
     def search(max_time, **options):
-        instance = SuccessiveHalvingSearchCV(
-            Scored(), QUALITY, n_candidates="all", random_state=0, **COMMON, **options
+        instance = published(
+            SuccessiveHalvingSearchCV,
+            Scored(),
+            QUALITY,
+            n_candidates="all",
+            random_state=0,
+            **COMMON,
+            **options,
         )
         instance._clock = Ticking()
         return instance.set_params(max_time=max_time)
@@ -104,8 +111,14 @@ def test_enough_time_changes_nothing(halving, classification, assert_same_result
 
 def test_splits_that_were_known_from_below_are_no_level(classification):
     """At the top, the split of the level below alone would repeat that level."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, n_candidates="all", min_splits=1, random_state=0, **COMMON
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates="all",
+        min_splits=1,
+        random_state=0,
+        **COMMON,
     )
     whole = search.fit(*classification)
     levels = list(zip(whole.n_resources_, whole.cv_results_["n_splits"], strict=False))
@@ -124,8 +137,14 @@ def test_splits_that_were_known_from_below_are_no_level(classification):
 
 
 def hyperband(**options):
-    return HyperbandSearchCV(
-        Scored(), {"quality": uniform()}, n_repeats=None, random_state=0, **COMMON, **options
+    return published(
+        HyperbandSearchCV,
+        Scored(),
+        {"quality": uniform()},
+        n_repeats=None,
+        random_state=0,
+        **COMMON,
+        **options,
     )
 
 
@@ -198,7 +217,8 @@ def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
     """What was handed to a worker before the time was over is not begun after it."""
     clock, marks = tmp_path / "clock", tmp_path / "marks"
     marks.mkdir()
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         TurningTheClock(str(marks), str(clock)),
         QUALITY,
         n_candidates="all",

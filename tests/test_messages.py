@@ -8,6 +8,7 @@ from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._journal.database import read_entries
 from skhyperband._messages import LONGEST, repr_of, shortened, str_of
 from tests.estimators import Scored
+from tests.published import published
 
 HUGE = 2**24 + 1  # Characters; more than a journal keeps in a row.
 
@@ -86,7 +87,8 @@ class Raising(Scored):
 
 
 def halving(estimator, **options):
-    return SuccessiveHalvingSearchCV(
+    return published(
+        SuccessiveHalvingSearchCV,
         estimator,
         {"quality": np.linspace(0.2, 0.9, 4)},
         **{

@@ -25,6 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, read_journal
 from skhyperband._journal.database import Journal, read_entries
 from tests.estimators import Deadly, Failing, Scored
+from tests.published import published
 
 SPACE = {"quality": np.linspace(0.05, 0.95, 9)}
 
@@ -39,14 +40,14 @@ def halving(estimator=None, space=SPACE, **options):
     common = {"resource": "n_units", "max_resources": 9, "cv": 3, "random_state": 0}
     common["n_candidates"] = "all" if space is SPACE else "exhaust"
     estimator = Scored() if estimator is None else estimator
-    return SuccessiveHalvingSearchCV(estimator, space, **{**common, **options})
+    return published(SuccessiveHalvingSearchCV, estimator, space, **{**common, **options})
 
 
 def forests(search_class=SuccessiveHalvingSearchCV, **options):
     common = {"resource": "n_estimators", "max_resources": 27, "cv": 3, "random_state": 0}
     estimator = ExtraTreesClassifier(max_depth=4, random_state=0)
     space = {"max_features": uniform(0.1, 0.9), "min_samples_leaf": [1, 2, 4, 8]}
-    return search_class(estimator, space, **{**common, **options})
+    return published(search_class, estimator, space, **{**common, **options})
 
 
 def n_rows(path):
@@ -304,10 +305,14 @@ def test_samples_are_known_by_their_rows(path, classification):
     common = {"cv": 3, "random_state": 0, "journal": path, "min_resources": 26}
     space = {"max_depth": range(1, 50)}
     tree = DecisionTreeClassifier(random_state=0)
-    small = SuccessiveHalvingSearchCV(tree, space, n_candidates=9, **common).fit(*classification)
+    small = published(SuccessiveHalvingSearchCV, tree, space, n_candidates=9, **common).fit(
+        *classification
+    )
     n_known = n_rows(path)
 
-    wide = SuccessiveHalvingSearchCV(tree, space, n_candidates=27, **common).fit(*classification)
+    wide = published(SuccessiveHalvingSearchCV, tree, space, n_candidates=27, **common).fit(
+        *classification
+    )
     reseeded = wide.set_params(random_state=1, n_candidates=9).fit(*classification)
 
     assert small.n_replayed_ == 0
@@ -318,7 +323,8 @@ def test_samples_are_known_by_their_rows(path, classification):
 
 def test_training_on_in_kind_only_is_another_computation(path, classification):
     """Evaluations with continue_training=True are not replayed for "auto", nor the reverse."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         SGDClassifier(random_state=0, tol=None),
         {"alpha": loguniform(1e-5, 1)},
         resource="max_iter",
@@ -506,7 +512,8 @@ NAMELESS = {
         r"estimator.*func.*no stable digest.*lambda",
     ),
     "step": (
-        lambda: SuccessiveHalvingSearchCV(
+        lambda: published(
+            SuccessiveHalvingSearchCV,
             make_pipeline(FunctionTransformer(nameless()), KNeighborsClassifier()),
             {"kneighborsclassifier__n_neighbors": range(1, 9)},
         ),
@@ -589,8 +596,12 @@ def test_journal_of_something_else_is_refused(path, what, classification):
     elif what == "type of X":
         X = pytest.importorskip("pandas").DataFrame(X)
     else:
-        other = SuccessiveHalvingSearchCV(
-            KNeighborsClassifier(), {"n_neighbors": [1, 2]}, n_candidates=2, journal=path
+        other = published(
+            SuccessiveHalvingSearchCV,
+            KNeighborsClassifier(),
+            {"n_neighbors": [1, 2]},
+            n_candidates=2,
+            journal=path,
         )
     with pytest.raises(
         ValueError, match=f"another {what.removeprefix('type of ')}: .*its own file"
@@ -664,7 +675,9 @@ def test_configuration_is_part_of_the_key(path, classification):
     X, y = pandas.DataFrame(classification[0]).add_prefix("x"), classification[1]
     pipeline = make_pipeline(StandardScaler(), Picking(), KNeighborsClassifier())
     space = {"kneighborsclassifier__n_neighbors": [1, 3, 5]}
-    search = SuccessiveHalvingSearchCV(pipeline, space, n_candidates="all", cv=3, journal=path)
+    search = published(
+        SuccessiveHalvingSearchCV, pipeline, space, n_candidates="all", cv=3, journal=path
+    )
     with pytest.raises(ValueError, match="finite"):
         search.fit(X, y)
 
@@ -711,7 +724,8 @@ def test_what_is_known_takes_no_time(path, classification):
 
 def test_resumed_search_may_train_on_all_the_same(path, classification):
     """That its survivors were fitted fresh says nothing of the estimator."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         SGDClassifier(random_state=0, tol=None),
         {"alpha": loguniform(1e-5, 1)},
         resource="max_iter",
@@ -771,8 +785,15 @@ def test_frame_has_a_row_for_each_evaluation(path, classification):
         "kneighborsclassifier__weights": ["uniform", "distance"],
         "standardscaler": ["passthrough", StandardScaler()],
     }
-    search = SuccessiveHalvingSearchCV(
-        estimator, space, n_candidates=9, cv=3, random_state=0, journal=path, verbose=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        estimator,
+        space,
+        n_candidates=9,
+        cv=3,
+        random_state=0,
+        journal=path,
+        verbose=0,
     ).fit(*classification)
     frame = read_journal(path)
 

@@ -13,7 +13,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    LeavePOut,
+    RepeatedKFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,11 +32,12 @@ from skhyperband._resources import (
     SampleResource,
     Split,
     count_classes,
+    lowest_n_samples,
     order_samples,
     order_splits,
     resolve_max_resources,
     resolve_min_resources,
-    samples_needed,
+    resolve_min_splits,
 )
 
 few_examples = settings(deadline=None, max_examples=60)
@@ -676,14 +685,14 @@ def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_sam
 
 
 @pytest.mark.parametrize(
-    ("min_resources", "largest", "needed", "smallest"),
+    ("min_resources", "largest", "lowest", "smallest"),
     [
-        pytest.param("auto", 162, 1, 2, id="four halvings"),
-        pytest.param("auto", 100, 1, Fraction(100, 81), id="four halvings exactly"),
-        pytest.param("auto", 10, 1, 1, id="at least one"),
-        pytest.param("auto", 1000, 20, 20, id="as many samples as needed"),
+        pytest.param("auto", 18, 1, 2, id="two halvings"),
+        pytest.param("auto", 100, 1, Fraction(100, 9), id="two halvings exactly"),
+        pytest.param("auto", 5, 1, 1, id="at least one"),
+        pytest.param("auto", 100, 20, 20, id="as many samples as needed"),
         pytest.param("auto", 10, 20, 10, id="no more than there are"),
-        pytest.param("exhaust", 162, 1, 2, id="exhaust is auto"),
+        pytest.param("exhaust", 18, 1, 2, id="exhaust is auto"),
         pytest.param("smallest", 1000, 20, 20, id="smallest"),
         pytest.param("smallest", 1000, 1, 1, id="smallest of a parameter"),
         pytest.param(7, 1000, 20, 7, id="a number wins"),
@@ -691,44 +700,91 @@ def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_sam
         pytest.param(np.int64(7), 1000, 1, 7, id="a numpy integer"),
     ],
 )
-def test_resolve_min_resources(min_resources, largest, needed, smallest):
+def test_resolve_min_resources(min_resources, largest, lowest, smallest):
     """The bound is exact: the number given, or what the word stands for."""
-    bound = resolve_min_resources(min_resources, largest, Fraction(3), needed)
+    bound = resolve_min_resources(min_resources, largest, Fraction(3), lowest, 2)
 
     assert isinstance(bound, Fraction)
     assert bound == smallest
 
 
 @pytest.mark.parametrize(
-    ("min_resources", "needed", "says"),
+    ("min_resources", "lowest", "says"),
     [
         pytest.param(200, 1, "min_resources=200 exceeds max_resources=100", id="number"),
         pytest.param("smallest", 120, "exceeds max_resources=100", id="smallest"),
     ],
 )
-def test_resolve_min_resources_refuses(min_resources, needed, says):
+def test_resolve_min_resources_refuses(min_resources, lowest, says):
     """A bound above R is an error that names both."""
     with pytest.raises(ValueError, match=says):
-        resolve_min_resources(min_resources, 100, Fraction(3), needed)
+        resolve_min_resources(min_resources, 100, Fraction(3), lowest, 2)
 
 
 @pytest.mark.parametrize(
-    ("estimator", "n_classes", "needed"),
+    ("n_halvings", "smallest"), [(1, Fraction(100, 3)), (2, Fraction(100, 9))]
+)
+def test_resolve_min_resources_leaves_room_for_halvings(n_halvings, smallest):
+    """The automatic bound is R divided once for each halving."""
+    assert resolve_min_resources("auto", 100, Fraction(3), 1, n_halvings) == smallest
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_classes", "lowest"),
     [
         pytest.param(LogisticRegression(), 3, 30, id="classifier"),
         pytest.param(LinearRegression(), None, 10, id="regressor"),
         pytest.param(LinearRegression(), 7, 10, id="classes of a regressor do not count"),
     ],
 )
-def test_samples_needed(estimator, n_classes, needed):
+def test_smallest_number_of_samples(estimator, n_classes, lowest):
     """Each split needs two samples, for a classifier two of each class."""
-    assert samples_needed(estimator, 5, n_classes) == needed
+    assert lowest_n_samples("smallest", estimator, 5, n_classes) == lowest
 
 
-def test_samples_needed_asks_for_the_classes():
+@pytest.mark.parametrize("n_splits", [5, 50, 1000])
+@pytest.mark.parametrize(
+    ("estimator", "n_classes", "lowest"),
+    [
+        pytest.param(LogisticRegression(), 2, 10, id="classifier"),
+        pytest.param(LogisticRegression(), 10, 50, id="many classes"),
+        pytest.param(LinearRegression(), None, 10, id="regressor"),
+    ],
+)
+def test_automatic_number_of_samples_does_not_grow_with_the_splits(
+    estimator, n_classes, lowest, n_splits
+):
+    """A handful of samples of each class is enough, however many splits there are."""
+    assert lowest_n_samples("auto", estimator, n_splits, n_classes) == lowest
+
+
+@pytest.mark.parametrize("min_resources", ["auto", "exhaust", "smallest"])
+def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
     """A classifier's bound cannot be known without the number of classes."""
     with pytest.raises(ValueError, match="n_classes=None"):
-        samples_needed(LogisticRegression(), 5, None)
+        lowest_n_samples(min_resources, LogisticRegression(), 5, None)
+
+
+@pytest.mark.parametrize(
+    ("cv", "n_splits", "n_samples", "min_splits"),
+    [
+        pytest.param(5, 5, 250, 1, id="test parts of 50"),
+        pytest.param(5, 5, 249, 2, id="test parts just below"),
+        pytest.param(5, 5, 100_000, 1, id="large"),
+        pytest.param(5, 5, 100, 3, id="test parts of 20"),
+        pytest.param(5, 5, 30, 5, id="no more than there are"),
+        pytest.param(LeaveOneOut(), 200, 200, 50, id="leave one out"),
+        pytest.param(LeavePOut(2), 4950, 100, 50, id="at least one sample each"),
+        pytest.param(RepeatedKFold(n_splits=5, n_repeats=10), 50, 300, 1, id="repeats"),
+        pytest.param(ShuffleSplit(20, test_size=0.25), 20, 400, 1, id="share of a shuffle"),
+        pytest.param(ShuffleSplit(20, test_size=10), 20, 400, 5, id="number of a shuffle"),
+        pytest.param([(0, 1)] * 4, 4, 100, 2, id="list"),
+        pytest.param(5, 5, None, 1, id="number of samples not known"),
+    ],
+)
+def test_automatic_number_of_splits_holds_enough_test_samples(cv, n_splits, n_samples, min_splits):
+    """The test parts of the lowest rungs hold about 50 samples, if there are as many."""
+    assert resolve_min_splits("auto", cv, n_splits, n_samples) == min_splits
 
 
 @pytest.mark.parametrize(

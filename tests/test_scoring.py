@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.published import published
 
 SMOOTHING = {"var_smoothing": loguniform(1e-9, 10)}
 TWO = ["accuracy", "roc_auc"]
@@ -30,7 +31,9 @@ def several_of(estimator, X, y):
 def search_of(search_class=HyperbandSearchCV, estimator=None, space=SMOOTHING, **options):
     """Return a search by samples, with two levels; Hyperband's has three rows at the top."""
     options = {"n_candidates": 3, "min_resources": 80, "cv": 3, "random_state": 0, **options}
-    return search_class(GaussianNB() if estimator is None else estimator, space, **options)
+    return published(
+        search_class, GaussianNB() if estimator is None else estimator, space, **options
+    )
 
 
 def rows_at_top(results):
@@ -104,7 +107,8 @@ def up_and_down(estimator, X, y):
 def contrary_search(search_class=HyperbandSearchCV, **options):
     """Return a search of free fits, whose metrics disagree."""
     options = {"scoring": {"up": up, "down": down}, "cv": 2, **options}
-    return search_class(
+    return published(
+        search_class,
         Contrary(),
         {"quality": uniform()},
         n_candidates=9,

@@ -12,9 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     HalvingRandomSearchCV,
     KFold,
-    LeaveOneOut,
     RandomizedSearchCV,
-    RepeatedStratifiedKFold,
     ShuffleSplit,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -26,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Failing, Scored
+from tests.published import published
 
 QUALITY = {"quality": uniform()}
 
@@ -54,11 +53,13 @@ def test_results_have_exactly_the_rows_of_the_plan(
 ):
     """`cv_results_` has the rungs of the plan, whether made from the data or from numbers."""
     X, y = classification
-    search = HyperbandSearchCV(
+    search = published(
+        HyperbandSearchCV,
         Scored(),
         QUALITY,
         resource=resource,
         max_resources=81,
+        min_resources=1,
         promotion=promotion,
         min_splits=min_splits,
         n_repeats=2,
@@ -78,8 +79,8 @@ def test_results_have_exactly_the_rows_of_the_plan(
 
 def test_published_schedule_is_executed(classification):
     """R=81 and factor 3 give the five brackets of the paper's algorithm, level by level."""
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    search = published(
+        HyperbandSearchCV, Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
     ).fit(*classification)
 
     assert search.n_candidates_ == [81, 61, 35, 19, 10]
@@ -91,8 +92,14 @@ def test_published_schedule_is_executed(classification):
 
 def test_successive_halving_counts_its_rungs(classification):
     """The attributes that scikit-learn's halving searches have are set."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, n_candidates=10, resource="n_units", max_resources=81, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates=10,
+        resource="n_units",
+        max_resources=81,
+        random_state=0,
     ).fit(*classification)
 
     assert search.n_candidates_ == [10, 3, 1]
@@ -105,7 +112,8 @@ def test_successive_halving_counts_its_rungs(classification):
 
 def test_aggressive_elimination_repeats_the_lowest_rung(classification):
     """The repeated rungs have rows with the same scores, and train nothing."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Scored(),
         QUALITY,
         n_candidates=27,
@@ -123,8 +131,13 @@ def test_aggressive_elimination_repeats_the_lowest_rung(classification):
 
 def test_best_candidates_are_promoted(classification):
     """Each rung has the best candidates of the rung below."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=81,
+        random_state=0,
     ).fit(*classification)
     results = search.cv_results_
 
@@ -137,8 +150,14 @@ def test_best_candidates_are_promoted(classification):
 
 def test_level_promotion_promotes_the_best_of_all_brackets(classification):
     """With `promotion="level"`, the top level has the best candidates of the level below."""
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=27, promotion="level", random_state=0
+    search = published(
+        HyperbandSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=27,
+        promotion="level",
+        random_state=0,
     ).fit(*classification)
     results = search.cv_results_
     below, top = results["n_resources"] == 9, results["n_resources"] == 27
@@ -151,8 +170,8 @@ def test_level_promotion_promotes_the_best_of_all_brackets(classification):
 
 def test_rank_sorts_by_level_then_by_score(classification):
     """A low score at the highest level ranks before a high one below, and rank 1 is the best."""
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=27, random_state=0
+    search = published(
+        HyperbandSearchCV, Scored(), QUALITY, resource="n_units", max_resources=27, random_state=0
     ).fit(*classification)
     results = search.cv_results_
     order = np.lexsort((-results["mean_test_score"], -results["n_resources"]))
@@ -165,8 +184,14 @@ def test_rank_sorts_by_level_then_by_score(classification):
 
 def test_unused_splits_are_nan_and_do_not_count(classification):
     """With `min_splits`, a mean score is the mean over the splits that the rung used."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, min_splits=1, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=81,
+        min_splits=1,
+        random_state=0,
     ).fit(*classification)
     results = search.cv_results_
     scores = np.array([results[f"split{i}_test_score"] for i in range(5)]).T
@@ -179,8 +204,13 @@ def test_unused_splits_are_nan_and_do_not_count(classification):
 
 def test_rank_correlation_compares_with_the_rung_below(classification):
     """The correlation is 1 if the order stays the same, and NaN for fewer than five candidates."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=81,
+        random_state=0,
     ).fit(*classification)
 
     correlations = [rung.rank_correlation for rung in search.rungs_.rungs]
@@ -191,8 +221,14 @@ def test_rank_correlation_compares_with_the_rung_below(classification):
 def test_rungs_table_prints_and_converts(classification):
     """`rungs_` prints as a table and converts into a data frame."""
     pandas = pytest.importorskip("pandas")
-    search = SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, n_candidates=9, resource="n_units", max_resources=9, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        random_state=0,
     ).fit(*classification)
 
     frame = search.rungs_.to_frame()
@@ -205,7 +241,8 @@ def test_rungs_table_prints_and_converts(classification):
 
 def test_verbose_prints_a_line_for_each_level(classification, capsys):
     """With `verbose=1`, a line with the name of the resource is printed for each level."""
-    SuccessiveHalvingSearchCV(
+    published(
+        SuccessiveHalvingSearchCV,
         Scored(),
         QUALITY,
         n_candidates=9,
@@ -222,7 +259,7 @@ def test_verbose_prints_a_line_for_each_level(classification, capsys):
 
 def test_silent_by_default(classification, capsys):
     """With `verbose=0`, nothing is printed."""
-    SuccessiveHalvingSearchCV(Scored(), QUALITY, n_candidates=3, random_state=0).fit(
+    published(SuccessiveHalvingSearchCV, Scored(), QUALITY, n_candidates=3, random_state=0).fit(
         *classification
     )
 
@@ -239,8 +276,15 @@ def test_first_candidates_are_those_of_randomized_search(classification, search_
     tree = DecisionTreeClassifier(random_state=0)
     other = RandomizedSearchCV(tree, space, n_iter=9, cv=3, random_state=7).fit(X, y)
 
-    search = search_class(
-        tree, space, n_candidates=9, min_resources=20, max_resources=180, cv=3, random_state=7
+    search = published(
+        search_class,
+        tree,
+        space,
+        n_candidates=9,
+        min_resources=20,
+        max_resources=180,
+        cv=3,
+        random_state=7,
     ).fit(X, y)
 
     widest = search.cv_results_["bracket"] == search.cv_results_["bracket"].max()
@@ -256,8 +300,13 @@ def test_scores_of_the_last_rung_are_those_of_randomized_search(classification, 
     space = {"C": loguniform(0.01, 10)}
     other = RandomizedSearchCV(LogisticRegression(), space, n_iter=5, random_state=3).fit(X, y)
 
-    search = search_class(
-        LogisticRegression(), space, n_candidates=5, min_resources=240, random_state=3
+    search = published(
+        search_class,
+        LogisticRegression(),
+        space,
+        n_candidates=5,
+        min_resources=240,
+        random_state=3,
     ).fit(X, y)
 
     for name in ["mean_test_score", "std_test_score", "split3_test_score"]:
@@ -284,7 +333,9 @@ def test_same_result_as_halving_random_search(classification):
         forest, space, min_resources=1, max_resources=27, return_train_score=False, **common
     ).fit(X, y)
 
-    search = SuccessiveHalvingSearchCV(forest, space, max_resources=27, **common).fit(X, y)
+    search = published(SuccessiveHalvingSearchCV, forest, space, max_resources=27, **common).fit(
+        X, y
+    )
 
     assert search.n_candidates_ == other.n_candidates_
     assert search.n_resources_ == other.n_resources_
@@ -306,7 +357,9 @@ def test_regressor(regression, search_class):
     """A regressor can be tuned with samples as the resource."""
     X, y = regression
 
-    search = search_class(Ridge(), {"alpha": loguniform(1e-3, 1e3)}, random_state=0).fit(X, y)
+    search = published(
+        search_class, Ridge(), {"alpha": loguniform(1e-3, 1e3)}, random_state=0
+    ).fit(X, y)
 
     assert search.score(X, y) > 0.99
     assert search.predict(X).shape == y.shape
@@ -323,7 +376,8 @@ def test_pipeline_with_a_column_transformer_on_a_frame(search_class):
     )
     pipeline = make_pipeline(columns, RandomForestClassifier(random_state=0))
 
-    search = search_class(
+    search = published(
+        search_class,
         pipeline,
         {"randomforestclassifier__max_depth": range(1, 40)},
         resource="randomforestclassifier__n_estimators",
@@ -348,8 +402,13 @@ def test_searching_over_a_step_of_a_pipeline(classification):
         {"logisticregression": [DecisionTreeClassifier(random_state=0)]},
     ]
 
-    search = SuccessiveHalvingSearchCV(
-        pipeline, space, n_candidates="all", min_resources=80, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        pipeline,
+        space,
+        n_candidates="all",
+        min_resources=80,
+        random_state=0,
     ).fit(X, y)
 
     assert search.n_candidates_ == [4, 1]
@@ -368,7 +427,8 @@ def test_fit_parameters_follow_the_samples(classification):
             np.testing.assert_array_equal(sample_weight, X[:, 0] ** 2)
             return super().fit(X, y, sample_weight)
 
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Checks(random_state=0),
         {"max_depth": [1, 2, 3]},
         n_candidates=3,
@@ -396,7 +456,8 @@ def test_initial_candidates_come_first(classification, search_class):
     X, y = classification
     initial = [{}, {"quality": 0.25}]
 
-    search = search_class(
+    search = published(
+        search_class,
         Scored(quality=5.0),
         QUALITY,
         n_candidates=9,
@@ -418,8 +479,8 @@ def test_finite_space_is_drawn_from_without_replacement(classification):
     """All brackets together evaluate each point once, and a warning says that rungs shrink."""
     X, y = classification
     space = {"quality": np.linspace(0, 1, 6), "label": ["a", "b"]}
-    search = HyperbandSearchCV(
-        Scored(), space, resource="n_units", max_resources=9, random_state=0
+    search = published(
+        HyperbandSearchCV, Scored(), space, resource="n_units", max_resources=9, random_state=0
     )
 
     with pytest.warns(UserWarning, match="space ran out after 12 candidates"):
@@ -439,7 +500,8 @@ def test_finite_space_is_drawn_from_without_replacement(classification):
 
 def test_whole_grid(classification):
     """With `n_candidates="all"`, every point of the grid is evaluated."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Scored(),
         {"quality": [0.1, 0.2, 0.3], "label": ["a", "b", "c"]},
         n_candidates="all",
@@ -453,8 +515,14 @@ def test_whole_grid(classification):
 
 def test_repeats_have_new_candidates(classification):
     """Each repeat is a complete round with new candidates."""
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=9, n_repeats=3, random_state=0
+    search = published(
+        HyperbandSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=9,
+        n_repeats=3,
+        random_state=0,
     ).fit(*classification)
     results = search.cv_results_
     qualities = [set(results["param_quality"][results["repeat"] == r]) for r in range(3)]
@@ -466,8 +534,14 @@ def test_repeats_have_new_candidates(classification):
 
 def test_n_brackets_keeps_the_most_exploratory(classification):
     """With `n_brackets=2`, the two widest brackets are run."""
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, n_brackets=2, random_state=0
+    search = published(
+        HyperbandSearchCV,
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=81,
+        n_brackets=2,
+        random_state=0,
     ).fit(*classification)
 
     assert sorted(set(search.cv_results_["bracket"])) == [3, 4]
@@ -493,8 +567,8 @@ class Climber:
 def test_sampler_object_is_told_each_level(classification):
     """A sampler is told the scores of each level before it is asked for the next bracket."""
     sampler = Climber()
-    search = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=9, sampler=sampler
+    search = published(
+        HyperbandSearchCV, Scored(), QUALITY, resource="n_units", max_resources=9, sampler=sampler
     ).fit(*classification)
 
     assert search.best_params_["quality"] == pytest.approx(0.14)
@@ -513,7 +587,8 @@ def test_same_random_state_gives_the_same_search(
 
     def fit():
         state = np.random.RandomState(3) if random_state == "instance" else random_state
-        return search_class(
+        return published(
+            search_class,
             DecisionTreeClassifier(random_state=0),
             {"max_depth": range(1, 40)},
             n_candidates=9,
@@ -530,7 +605,7 @@ def test_another_random_state_gives_another_search(classification, search_class)
     X, y = classification
     drawn = [
         tuple(
-            search_class(Scored(), QUALITY, n_candidates=3, random_state=state)
+            published(search_class, Scored(), QUALITY, n_candidates=3, random_state=state)
             .fit(X, y)
             .cv_results_["param_quality"]
         )
@@ -543,7 +618,7 @@ def test_another_random_state_gives_another_search(classification, search_class)
 def test_constructor_arguments_stay_as_they_are(classification, search_class):
     """Fitting does not change parameters, and a clone gives the same results."""
     X, y = classification
-    search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0)
+    search = published(search_class, Scored(), QUALITY, n_candidates=3, random_state=0)
     before = {name: repr(value) for name, value in search.get_params().items()}
 
     search.fit(X, y)
@@ -572,8 +647,8 @@ def test_any_splitter_is_read_once(classification, search_class, cv):
     if cv == "generator":
         cv = (split for split in KFold(3).split(X))
 
-    search = search_class(
-        Scored(), QUALITY, n_candidates=9, min_resources=20, cv=cv, random_state=0
+    search = published(
+        search_class, Scored(), QUALITY, n_candidates=9, min_resources=20, cv=cv, random_state=0
     ).fit(X, y)
 
     assert search.n_splits_ == 3
@@ -589,8 +664,13 @@ def test_test_sets_are_complete(classification):
         sizes.add(len(X))
         return estimator.score(X, y)
 
-    SuccessiveHalvingSearchCV(
-        Scored(), QUALITY, n_candidates=9, scoring=scorer, random_state=0
+    published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates=9,
+        scoring=scorer,
+        random_state=0,
     ).fit(X, y)
 
     assert sizes == {48}
@@ -603,7 +683,8 @@ def test_best_estimator_is_a_fresh_fit_of_the_best_parameters(classification):
     """`best_estimator_` has the parameters `best_params_`, with the maximum resource."""
     X, y = classification
     forest = RandomForestRegressor(random_state=0)
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         forest,
         {"max_features": [1, 2, 3]},
         n_candidates=3,
@@ -622,7 +703,9 @@ def test_best_estimator_is_a_fresh_fit_of_the_best_parameters(classification):
 def test_without_refit_there_is_no_predict(classification, search_class):
     """With `refit=False`, there are results and best parameters, but there is no `predict`."""
     X, y = classification
-    search = search_class(Scored(), QUALITY, n_candidates=3, refit=False, random_state=0)
+    search = published(
+        search_class, Scored(), QUALITY, n_candidates=3, refit=False, random_state=0
+    )
 
     search.fit(X, y)
 
@@ -635,13 +718,13 @@ def test_without_refit_there_is_no_predict(classification, search_class):
 def test_unfitted_search_raises(classification, search_class):
     """Before `fit`, predicting raises an error."""
     with pytest.raises(NotFittedError):
-        search_class(Scored(), QUALITY).predict(classification[0])
+        published(search_class, Scored(), QUALITY).predict(classification[0])
 
 
 def test_second_fit_deletes_the_results_of_the_first(classification, search_class):
     """The results of an earlier fit are deleted, also if the second fit fails."""
     X, y = classification
-    search = search_class(Scored(), QUALITY, n_candidates=3, random_state=0).fit(X, y)
+    search = published(search_class, Scored(), QUALITY, n_candidates=3, random_state=0).fit(X, y)
 
     with pytest.raises(ValueError, match="factor"):
         search.set_params(factor=0.5).fit(X, y)
@@ -653,7 +736,8 @@ def test_second_fit_deletes_the_results_of_the_first(classification, search_clas
 def test_failures_affect_only_their_candidate(classification, search_class, step):
     """A failed candidate has `error_score`, is counted, and ranks after all others."""
     X, y = classification
-    search = search_class(
+    search = published(
+        search_class,
         Failing(step=step),
         QUALITY,
         n_candidates=27,
@@ -680,7 +764,8 @@ def test_failures_affect_only_their_candidate(classification, search_class, step
 @pytest.mark.parametrize("step", ["fit", "predict", "score"])
 def test_failures_are_counted_for_each_rung(classification, step, n_jobs):
     """Candidates that fail with three units or more are failures of the two upper rungs."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Failing(step=step, below=0.85, from_units=3),
         {"quality": np.linspace(0.9, 0.1, 9)},  # Of equal accuracies the first go on.
         n_candidates="all",
@@ -703,8 +788,14 @@ def test_failures_are_counted_for_each_rung(classification, step, n_jobs):
 
 def test_error_score_is_the_score_of_failed_candidates(classification):
     """A number as `error_score` is compared like any other score."""
-    search = SuccessiveHalvingSearchCV(
-        Failing(), QUALITY, n_candidates=9, max_resources=240, error_score=-1.0, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Failing(),
+        QUALITY,
+        n_candidates=9,
+        max_resources=240,
+        error_score=-1.0,
+        random_state=0,
     )
 
     with pytest.warns(Warning, match=r"set to -1\.0"):
@@ -717,8 +808,14 @@ def test_error_score_is_the_score_of_failed_candidates(classification):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_error_score_raise_raises_the_original_exception(classification, search_class, n_jobs):
     """With `error_score="raise"`, the search raises the estimator's own error."""
-    search = search_class(
-        Failing(), QUALITY, n_candidates=9, error_score="raise", random_state=0, n_jobs=n_jobs
+    search = published(
+        search_class,
+        Failing(),
+        QUALITY,
+        n_candidates=9,
+        error_score="raise",
+        random_state=0,
+        n_jobs=n_jobs,
     )
 
     with pytest.raises(ArithmeticError, match="is too low"):
@@ -727,7 +824,8 @@ def test_error_score_raise_raises_the_original_exception(classification, search_
 
 def test_attributes_leave_out_the_rungs_after_a_failed_one(classification):
     """`plan_`, `n_candidates_` and `cv_results_` agree if a bracket ends early."""
-    search = HyperbandSearchCV(
+    search = published(
+        HyperbandSearchCV,
         NanBelowNineUnits(),
         QUALITY,
         resource="n_units",
@@ -761,8 +859,14 @@ def test_boolean_masks_are_splits(classification, assert_same_results):
     numbers = [(np.flatnonzero(mask), np.flatnonzero(~mask))]
 
     def fit(cv):
-        return SuccessiveHalvingSearchCV(
-            Scored(), QUALITY, n_candidates=9, cv=cv, min_resources=20, random_state=0
+        return published(
+            SuccessiveHalvingSearchCV,
+            Scored(),
+            QUALITY,
+            n_candidates=9,
+            cv=cv,
+            min_resources=20,
+            random_state=0,
         ).fit(X, y)
 
     assert_same_results(fit([(mask, ~mask)]).cv_results_, fit(numbers).cv_results_)
@@ -775,8 +879,14 @@ def test_slices_are_splits(classification, assert_same_results, resource):
     n = len(X)
 
     def fit(cv):
-        return HyperbandSearchCV(
-            Scored(), QUALITY, cv=cv, resource=resource, max_resources=81, random_state=0
+        return published(
+            HyperbandSearchCV,
+            Scored(),
+            QUALITY,
+            cv=cv,
+            resource=resource,
+            max_resources=81,
+            random_state=0,
         ).fit(X, y)
 
     slices = [(slice(None), slice(None)), (slice(0, 200, 2), slice(-40, None))]
@@ -790,8 +900,14 @@ def test_negative_indices_count_from_the_end(classification, assert_same_results
     n = len(X)
 
     def fit(train):
-        return SuccessiveHalvingSearchCV(
-            Scored(), QUALITY, cv=[(train, np.arange(40))], min_resources=30, random_state=0
+        return published(
+            SuccessiveHalvingSearchCV,
+            Scored(),
+            QUALITY,
+            cv=[(train, np.arange(40))],
+            n_candidates=3,
+            min_resources=30,
+            random_state=0,
         ).fit(X, y)
 
     assert_same_results(
@@ -804,7 +920,8 @@ def test_list_of_time_series_splits_equals_the_splitter(classification, assert_s
     X, y = classification
 
     def fit(cv):
-        return SuccessiveHalvingSearchCV(
+        return published(
+            SuccessiveHalvingSearchCV,
             DecisionTreeClassifier(random_state=0),
             {"max_depth": range(1, 30)},
             cv=cv,
@@ -825,15 +942,23 @@ def test_names_are_checked_before_anything_is_fitted(classification):
     space = [{"quality": uniform()}, {"qualty": [1]}]
 
     with pytest.raises(ValueError, match=r"param_distributions gives .*qualty"):
-        SuccessiveHalvingSearchCV(Failing(step="fit"), space, random_state=0).fit(*classification)
+        published(SuccessiveHalvingSearchCV, Failing(step="fit"), space, random_state=0).fit(
+            *classification
+        )
 
 
 def test_draws_of_a_bracket_do_not_depend_on_the_one_before(classification):
     """Initial candidates that fill the widest bracket do not change the next bracket's draws."""
 
     def second_bracket(**options):
-        search = HyperbandSearchCV(
-            Scored(), QUALITY, resource="n_units", max_resources=9, random_state=0, **options
+        search = published(
+            HyperbandSearchCV,
+            Scored(),
+            QUALITY,
+            resource="n_units",
+            max_resources=9,
+            random_state=0,
+            **options,
         ).fit(*classification)
         results = search.cv_results_
         return results["param_quality"][(results["bracket"] == 1) & (results["iter"] == 0)]
@@ -846,7 +971,8 @@ def test_draws_of_a_bracket_do_not_depend_on_the_one_before(classification):
 def test_bracket_ends_if_all_its_candidates_fail(classification):
     """The other brackets continue, and a warning names the bracket that ended."""
     initial = [{"quality": 0.1 + 0.01 * i} for i in range(9)]
-    search = HyperbandSearchCV(
+    search = published(
+        HyperbandSearchCV,
         Failing(),
         QUALITY,
         n_candidates=9,
@@ -865,7 +991,7 @@ def test_bracket_ends_if_all_its_candidates_fail(classification):
 
 def test_error_without_finite_scores_shows_the_first_failure(classification, search_class):
     """`fit` raises if no score is finite, and `cv_results_` is available."""
-    search = search_class(Failing(below=2.0), QUALITY, n_candidates=3, random_state=0)
+    search = published(search_class, Failing(below=2.0), QUALITY, n_candidates=3, random_state=0)
 
     with pytest.raises(ValueError, match=r"(?s)None of the .* finite score.*ArithmeticError"):
         search.fit(*classification)
@@ -907,8 +1033,14 @@ def test_distributions_receive_a_random_state(classification, search_class):
     """Every call of `rvs` receives a `RandomState`."""
     quality = RecordingDistribution()
 
-    search_class(
-        Scored(), {"quality": quality}, n_candidates=3, cv=2, min_resources=30, random_state=0
+    published(
+        search_class,
+        Scored(),
+        {"quality": quality},
+        n_candidates=3,
+        cv=2,
+        min_resources=30,
+        random_state=0,
     ).fit(*classification)
 
     assert len(quality.states) >= 3
@@ -919,8 +1051,13 @@ def test_only_candidates_are_drawn_from_distributions(classification):
     """Nothing but candidates is drawn, so that they are the first values of the generator."""
     OwnGenerator.n_draws = 0
 
-    search = SuccessiveHalvingSearchCV(
-        Scored(), {"quality": OwnGenerator()}, n_candidates=3, cv=2, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        {"quality": OwnGenerator()},
+        n_candidates=3,
+        cv=2,
+        random_state=0,
     ).fit(*classification)
 
     drawn = [params["quality"] for params in search.cv_results_["params"][:3]]
@@ -934,9 +1071,9 @@ def test_name_of_a_distribution_is_checked_before_anything_is_fitted(classificat
     space = [{"quality": uniform()}, {"qualty": uniform()}]
 
     with pytest.raises(ValueError, match=r"param_distributions .*'qualty'"):
-        SuccessiveHalvingSearchCV(Scored(), space, n_candidates=1, cv=2, random_state=seed).fit(
-            *classification
-        )
+        published(
+            SuccessiveHalvingSearchCV, Scored(), space, n_candidates=1, cv=2, random_state=seed
+        ).fit(*classification)
 
 
 class EstimatorDistribution:
@@ -957,8 +1094,14 @@ def test_parameters_of_a_step_that_is_searched_over_are_valid(classification, st
     model = Pipeline([("clf", DecisionTreeClassifier())])
     space = {"clf": steps, "clf__C": loguniform(0.1, 10)}
 
-    search = SuccessiveHalvingSearchCV(
-        model, space, n_candidates=3, min_resources=30, cv=2, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        model,
+        space,
+        n_candidates=3,
+        min_resources=30,
+        cv=2,
+        random_state=0,
     ).fit(*classification)
 
     assert "clf__C" in search.best_params_
@@ -972,7 +1115,7 @@ def test_space_too_large_for_an_index_is_searched(classification, search_class):
         "label": range(10**9),
     }
 
-    search = search_class(Scored(), space, n_candidates=9, cv=2, random_state=0)
+    search = published(search_class, Scored(), space, n_candidates=9, cv=2, random_state=0)
     search.fit(*classification)
 
     assert search.stop_reason_ == "completed"
@@ -983,18 +1126,16 @@ def test_space_too_large_for_an_index_is_searched(classification, search_class):
 
 
 BOUNDS = {
-    "leave one out": ({"cv": LeaveOneOut()}, 2),
-    "repeated splits": ({"cv": RepeatedStratifiedKFold(n_splits=10, n_repeats=10)}, 2),
     "smallest": ({"cv": 59, "min_resources": "smallest"}, 2),
-    "exhaust": ({"cv": 60, "min_resources": "exhaust"}, 2),
-    "many classes": ({"cv": 5}, 30),
+    "exhaust": ({"cv": 5, "min_resources": "exhaust"}, 60),
+    "auto": ({"cv": 5, "min_resources": "auto"}, 60),
 }
 
 
 @pytest.mark.parametrize(("options", "n_classes"), BOUNDS.values(), ids=BOUNDS)
 def test_plan_warns_if_the_bound_leaves_one_candidate(search_class, options, n_classes):
     """A warning says that the plan has one candidate, and which parameters change it."""
-    search = search_class(Scored(), QUALITY, **options)
+    search = published(search_class, Scored(), QUALITY, **options)
 
     with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
         plan = search.plan(*balanced(n_classes))
@@ -1013,10 +1154,10 @@ def balanced(n_classes):
 
 def test_fit_warns_if_the_bound_leaves_one_candidate(search_class):
     """The warning is shown once, at the line that calls `fit`."""
-    search = search_class(Scored(), QUALITY, cv=5, random_state=0)
+    search = published(search_class, Scored(), QUALITY, min_resources="auto", cv=3, random_state=0)
 
     with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
-        search.fit(*balanced(30))
+        search.fit(*balanced(60))
 
     assert len(shown) == 1
     assert shown[0].filename == __file__
@@ -1026,29 +1167,33 @@ def test_fit_warns_if_the_bound_leaves_one_candidate(search_class):
 @pytest.mark.parametrize("n_candidates", [9, "all"])
 def test_plan_warns_if_the_bound_leaves_no_halving(n_candidates):
     """A warning says that all candidates are trained in full."""
-    search = SuccessiveHalvingSearchCV(
-        Scored(), {"quality": list(range(9))}, n_candidates=n_candidates
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        {"quality": list(range(9))},
+        n_candidates=n_candidates,
+        min_resources="auto",
     )
 
     with pytest.warns(UserWarning, match="all 9 candidates.*min_resources="):
-        search.plan(*balanced(30))
+        search.plan(*balanced(60))
 
 
 def test_suggested_bound_leaves_halvings(search_class):
     """With the bound that the warning suggests, the plan has several rungs."""
-    search = search_class(Scored(), QUALITY)
+    search = published(search_class, Scored(), QUALITY, min_resources="auto")
     with pytest.warns(UserWarning, match="min_resources=") as shown:
-        search.plan(*balanced(30))
+        search.plan(*balanced(60))
     number = int(re.search(r"such as min_resources=(\d+)", str(shown[0].message))[1])
 
-    plan = search.set_params(min_resources=number).plan(*balanced(30))
+    plan = search.set_params(min_resources=number).plan(*balanced(60))
 
     assert len(plan.ladder) == 3
 
 
 def test_plan_warns_if_a_number_as_bound_leaves_one_candidate(search_class):
     """A bound that leaves one candidate is warned of, unless `n_candidates` is a number."""
-    search = search_class(Scored(), QUALITY, min_resources=100)
+    search = published(search_class, Scored(), QUALITY, min_resources=100)
 
     with pytest.warns(UserWarning, match=r"min_resources=100.*one candidate"):
         search.plan(n_samples=240)
@@ -1056,7 +1201,7 @@ def test_plan_warns_if_a_number_as_bound_leaves_one_candidate(search_class):
 
 def test_plan_warns_if_the_maximum_is_below_the_factor(search_class):
     """A warning is shown if the maximum of a parameter is smaller than the factor."""
-    search = search_class(Scored(), QUALITY, resource="n_units", max_resources=2)
+    search = published(search_class, Scored(), QUALITY, resource="n_units", max_resources=2)
 
     with pytest.warns(UserWarning, match=r"max_resources=2.*one candidate"):
         search.plan(n_splits=5)
@@ -1064,7 +1209,7 @@ def test_plan_warns_if_the_maximum_is_below_the_factor(search_class):
 
 def test_plan_warns_of_two_candidates():
     """A warning is shown if only one halving of two candidates is left."""
-    search = SuccessiveHalvingSearchCV(Scored(), QUALITY, factor=2, min_resources=100)
+    search = published(SuccessiveHalvingSearchCV, Scored(), QUALITY, factor=2, min_resources=100)
 
     with pytest.warns(UserWarning, match=r"little room.*only 2 candidates"):
         search.plan(*balanced(2))
@@ -1074,15 +1219,16 @@ WITHOUT_WARNING = {
     "one by number": {"n_candidates": 1},
     "few by number": {"n_candidates": 2},
     "no halving by number": {"n_candidates": 9, "min_resources": 100},
-    "three candidates": {"min_resources": 80},
-    "splits that grow": {"min_resources": 200, "min_splits": 1},
+    "three candidates": {"n_candidates": 3, "min_resources": 80},
+    "nine candidates": {"min_resources": 26},
+    "splits that grow": {"min_resources": 70, "min_splits": 1},
 }
 
 
 @pytest.mark.parametrize("options", WITHOUT_WARNING.values(), ids=WITHOUT_WARNING)
 def test_plan_does_not_warn_of_explicit_numbers(search_class, options):
-    """There is no warning if the numbers were given explicitly, or with three candidates."""
-    plan = search_class(Scored(), QUALITY, **options).plan(*balanced(2))
+    """There is no warning if `n_candidates` is a number, or with nine candidates."""
+    plan = published(search_class, Scored(), QUALITY, **options).plan(*balanced(2))
 
     assert plan.rungs
 
@@ -1129,8 +1275,13 @@ TOO_FEW = [
 @pytest.mark.parametrize("message", TOO_FEW, ids=range(len(TOO_FEW)))
 def test_error_of_too_few_samples_names_min_resources(classification, message):
     """If all fits had too few samples, the error names the parameter to raise."""
-    search = SuccessiveHalvingSearchCV(
-        Raising(message=message), QUALITY, min_resources=20, cv=3, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Raising(message=message),
+        QUALITY,
+        min_resources=20,
+        cv=3,
+        random_state=0,
     )
 
     with pytest.raises(ValueError, match=r"None of the .* raise min_resources=20") as error:
@@ -1142,8 +1293,12 @@ def test_error_of_too_few_samples_names_min_resources(classification, message):
 
 def test_error_of_too_few_neighbours_names_min_resources(classification):
     """If there are fewer samples than neighbours, the error names `min_resources`."""
-    search = SuccessiveHalvingSearchCV(
-        KNeighborsClassifier(), {"n_neighbors": range(30, 60)}, min_resources=20, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        KNeighborsClassifier(),
+        {"n_neighbors": range(30, 60)},
+        min_resources=20,
+        random_state=0,
     )
 
     with pytest.raises(ValueError, match="raise min_resources=20"):
@@ -1174,7 +1329,7 @@ def test_error_of_too_few_neighbours_names_min_resources(classification):
 def test_error_of_other_failures_does_not_name_min_resources(classification, options):
     """If more samples would not help, the error advises to check the estimator."""
     estimator = options.pop("estimator")
-    search = SuccessiveHalvingSearchCV(estimator, QUALITY, random_state=0, **options)
+    search = published(SuccessiveHalvingSearchCV, estimator, QUALITY, random_state=0, **options)
 
     with pytest.raises(ValueError, match="check the estimator") as error:
         search.fit(*classification)

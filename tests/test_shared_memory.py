@@ -15,6 +15,7 @@ from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._executors import shared_memory
 from skhyperband._executors.shared_memory import RemoteBuffer, SharedBuffer
 from skhyperband._executors.states import LocalStateStore, State
+from tests.published import published
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -143,7 +144,8 @@ def test_large_states_stay_in_their_buffer(size, n_buffers, in_memory, processes
 def test_search_with_large_states_leaves_no_buffer_open(assert_same_results):
     """Results with states in buffers are those of one process, and no buffer stays open."""
     X, y = make_classification(3000, 10, random_state=0)
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         ExtraTreesClassifier(random_state=0),
         {"max_features": [1, 2, 3, 4, 5, 6, 7, 8, 9]},
         n_candidates=9,
@@ -174,7 +176,8 @@ def test_buffers_are_used_from_the_first_large_state_on(max_depth, is_large, mon
 
     monkeypatch.setattr(SharedBuffer, "__reduce__", note)
     X, y = make_classification(3000, 10, flip_y=0.3, random_state=0)
-    SuccessiveHalvingSearchCV(
+    published(
+        SuccessiveHalvingSearchCV,
         ExtraTreesClassifier(max_depth=max_depth, random_state=0),
         {"max_features": np.linspace(0.1, 0.9, 9)},
         n_candidates=9,

@@ -19,8 +19,8 @@ from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
 def boosting_search():
     """Return a Hyperband search: a candidate costs as much as it has iterations."""
-    # Early stopping would end a fit before its rung's iterations are used up.
-    estimator = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
+    # By default, the resource of this estimator is its number of iterations.
+    estimator = HistGradientBoostingClassifier(max_iter=27, random_state=0)
     param_distributions = {
         "learning_rate": loguniform(0.03, 1),
         "max_leaf_nodes": randint(4, 17),
@@ -28,14 +28,12 @@ def boosting_search():
         "l2_regularization": loguniform(1e-3, 10),
         "max_features": [0.1, 0.2, 0.4, 0.8],
     }
-    # The learning rate decides how soon a model is good, so that one iteration may
+    # The learning rate decides how soon a model is good, so that few iterations may
     # favour the wrong candidates. Hyperband need not know: its other brackets start
     # higher.
     return HyperbandSearchCV(
         estimator,
         param_distributions,
-        resource="max_iter",
-        max_resources=27,
         cv=3,
         n_jobs=2,
         random_state=0,
@@ -50,15 +48,11 @@ def svm_search():
         "svc__C": loguniform(1e-2, 1e3),
         "svc__gamma": loguniform(1e-5, 1),
     }
-    # 81 candidates would take four halvings to come down to one. The digits allow
-    # two, since the lowest rung keeps ten samples for each of the ten classes: nine
-    # candidates see all samples.
+    # By default, 27 candidates come down to three. A support vector machine has no
+    # trees or iterations to continue, so that the resource is the number of samples.
     return SuccessiveHalvingSearchCV(
         estimator,
         param_distributions,
-        n_candidates=81,
-        resource="n_samples",
-        cv=5,
         n_jobs=2,
         random_state=0,
         verbose=1,
@@ -79,7 +73,8 @@ def run(title, search, X_train, X_test, y_train, y_test):
     print("rung below it on who is good, and is nan for fewer than five candidates:\n")
     print(search.rungs_)
 
-    trained = (search.cv_results_["n_resources_trained"] * search.n_splits_).sum()
+    results = search.cv_results_
+    trained = (results["n_resources_trained"] * results["n_splits"]).sum()
     print(
         "\nThe fits took as much as "
         f"{trained / search.max_resources_:.1f} full ones; without training on from rung to "

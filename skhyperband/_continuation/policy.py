@@ -148,6 +148,8 @@ class Continuation:
     def _strategy_of_last_step(
         self, pipeline: Pipeline, fit_params: Mapping[str, Any]
     ) -> ContinuationStrategy | str:
+        if not pipeline.steps:
+            return "the pipeline has no steps"
         name, last = pipeline.steps[-1]
         step, _, resource = self.resource.partition("__")
         if step != name:

@@ -73,9 +73,9 @@ def read_journal(path: str | os.PathLike[str]) -> Any:
     >>> search = search.fit(*load_iris(return_X_y=True))
     >>> read_journal(path)[["param_max_depth", "n_resources", "split"]].tail(1)
         param_max_depth  n_resources  split
-    24                3          150      4
+    12                3          150      4
     >>> search.fit(*load_iris(return_X_y=True)).n_replayed_
-    25
+    13
     >>> folder.cleanup()
     """
     records = [_record(entry) for entry in read_entries(os.fspath(path))]

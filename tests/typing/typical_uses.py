@@ -148,6 +148,9 @@ def defaults(names: list[str], values: dict[str, list[float]]) -> None:
     HyperbandSearchCV(SVC(), values, initial_candidates=[{"C": 1.0}], max_time=None)
     SuccessiveHalvingSearchCV(SVC(), values, n_candidates="all", journal=None)
     SuccessiveHalvingSearchCV(SVC(), values, n_candidates=9, random_state=None)
+    SuccessiveHalvingSearchCV(SVC(), values, n_candidates="auto", min_splits="auto")
+    HyperbandSearchCV(SVC(), values, n_brackets="auto", resource="auto")
+    HyperbandSearchCV(SVC(), values, n_brackets="all", min_splits=None)
 
 
 # --- using it ----------------------------------------------------------------------
@@ -275,7 +278,7 @@ def wrong_of_hyperband(space: dict[str, Any], names: list[str]) -> None:
 
 def wrong_of_successive_halving(space: dict[str, Any]) -> None:
     """Give values that only Hyperband, or neither, takes."""
-    SuccessiveHalvingSearchCV(SVC(), space, n_candidates="auto")  # type: ignore[arg-type]
+    SuccessiveHalvingSearchCV(SVC(), space, n_candidates="some")  # type: ignore[arg-type]
     SuccessiveHalvingSearchCV(SVC(), space, n_brackets=3)  # type: ignore[call-arg]
     SuccessiveHalvingSearchCV(SVC(), space, promotion="level")  # type: ignore[call-arg]
     SuccessiveHalvingSearchCV(SVC(), space, sampler=OldSampler())  # type: ignore[arg-type]

@@ -11,23 +11,24 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags, indexable
 
 from skhyperband._brackets import BracketRules
-from skhyperband._data import SearchData
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds, check_count
 from skhyperband._planning import ProblemSize, resolve_plan
 from skhyperband._records import StopReason
 from skhyperband._resources import count_classes
-from skhyperband._results import RungTable
+from skhyperband._results import RungTable, has_finite_score
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, survivors
 from skhyperband._scoring import MetricRule
 from skhyperband._setup import (
     HalvingRun,
     check_arguments,
+    checked_arguments,
     count_splits,
     make_plan,
     make_scorer,
@@ -55,6 +56,8 @@ from skhyperband._user_warnings import (
     warn_after_fits,
     warn_of_lost_halvings,
     warn_of_other_splits,
+    warn_of_unreached_resources,
+    why_not_refitted,
 )
 
 
@@ -65,6 +68,7 @@ class BaseHalvingSearchCV(SearchBase):
     """
 
     cv_results_: dict[str, Any]
+    feature_names_in_: np.ndarray
     best_index_: int
     best_score_: float
     best_params_: dict[str, Any]
@@ -266,7 +270,8 @@ class BaseHalvingSearchCV(SearchBase):
         ValueError
             If a parameter has an invalid value, or parameters contradict each other; this
             is checked before anything is fitted. Also if no evaluation resulted in a finite
-            score.
+            score; this is raised as soon as all evaluations of the first level have failed,
+            and begins with the message of the first failure.
         TypeError
             If a parameter has an invalid type. This is checked before anything is fitted.
         TimeoutError
@@ -279,7 +284,8 @@ class BaseHalvingSearchCV(SearchBase):
         -----
         An exception that ends the search early, such as `KeyboardInterrupt`, is raised to
         the caller. All results of the evaluations that had finished are available then,
-        except for `best_estimator_`, and `stop_reason_` is ``"interrupted"``.
+        except for `best_estimator_`, and `stop_reason_` is ``"interrupted"``. `refit_best`
+        then fits the best candidate.
         """
         self._reset()
         check_arguments(self)
@@ -305,7 +311,7 @@ class BaseHalvingSearchCV(SearchBase):
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
         if self.refit:
-            self._refit_best(data)
+            self._fit_best(data.X, data.y, data.fit_params)
         self.stop_reason_ = stop_reason
         return self
 
@@ -361,20 +367,68 @@ class BaseHalvingSearchCV(SearchBase):
         metric = self._promoting_metric
         if self.multimetric_ and isinstance(self.refit, str):
             metric = self.refit
-        self._set_attributes(attributes_of_best(self.cv_results_, self._rule, metric))
+        attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
+        self._set_attributes(attributes)
         if np.isnan(self.best_score_):
             text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
             send([UserMessage(text)])
+        send(warn_of_unreached_resources(self))
 
-    def _refit_best(self, data: SearchData) -> None:
+    def refit_best(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit the best candidate that was measured, with all resources.
+
+        This completes a search that was interrupted, by Ctrl-C or an exception, before its
+        refit, or that was fitted with ``refit=False``. It sets `best_estimator_`,
+        `refit_time_` and, if the data has names, `feature_names_in_`. The best candidate is
+        chosen from `cv_results_` as in `fit`. Its resource is `max_resources_`, even if no
+        candidate was evaluated with that; a warning says so then.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target for supervised learning; None for unsupervised learning.
+        **params : dict of str to object
+            Parameters as in `fit`. Only those that `fit` would pass to the `fit` method of
+            the estimator are used.
+
+        Returns
+        -------
+        self : object
+            The search, with its best estimator.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the search has not measured anything.
+        ValueError
+            If no evaluation resulted in a finite score, or if the data are inconsistent.
+        """
+        if not hasattr(self, "cv_results_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has nothing to refit, since nothing was measured; "
+                "call fit first."
+            )
+        if not has_finite_score(self.cv_results_):
+            raise ValueError(why_not_refitted(self))
+        X, y, params = checked_arguments(self, X, y, params)
+        fit_params, _, _ = self._route(params)
+        self._select_best()
+        self._fit_best(X, y, fit_params)
+        return self
+
+    def _fit_best(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
         estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         start = time.perf_counter()
-        if data.y is None:
-            estimator.fit(data.X, **data.fit_params)
+        if y is None:
+            estimator.fit(X, **fit_params)
         else:
-            estimator.fit(data.X, data.y, **data.fit_params)
+            estimator.fit(X, y, **fit_params)
         self.refit_time_ = time.perf_counter() - start
         self.best_estimator_ = estimator
+        with contextlib.suppress(AttributeError):
+            del self.feature_names_in_  # Of an earlier refit.
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
 
@@ -408,7 +462,12 @@ class BaseHalvingSearchCV(SearchBase):
         return super().score(X, y, **params)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "best_estimator_" if self.refit else "stop_reason_")
+        if hasattr(self, "best_estimator_" if self.refit else "stop_reason_"):
+            return True
+        if hasattr(self, "cv_results_"):
+            # scikit-learn's own message would say no more than "call fit".
+            raise NotFittedError(why_not_refitted(self))
+        return False
 
     def __sklearn_tags__(self) -> Any:
         tags = copy.deepcopy(get_tags(self.estimator))

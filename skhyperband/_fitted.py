@@ -4,7 +4,7 @@ from typing import Any
 
 from skhyperband._brackets import RunningBrackets
 from skhyperband._history import SearchHistory
-from skhyperband._resources import Resource
+from skhyperband._resources import N_SAMPLES, Resource
 from skhyperband._results import Results, ResultTables, executed_plan, metric_names
 from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
@@ -32,7 +32,7 @@ def attributes_of_run(
         "scorer_": scorers or scorer,
         "_promoting_metric": metric,
         "cv_results_": results,
-        "rungs_": tables.rungs(results[f"mean_test_{metric}"]),
+        "rungs_": tables.rungs(results[f"mean_test_{metric}"], plan.max_resources),
         "n_replayed_": sum(outcome.replayed for outcome in history.outcomes.values()),
         "plan_": executed_plan(plan, history, space_exhausted=brackets.space_exhausted),
         "resource_": plan.resource,
@@ -42,11 +42,17 @@ def attributes_of_run(
     }
 
 
-def attributes_of_best(results: Results, rule: MetricRule, metric: str) -> dict[str, Any]:
+def attributes_of_best(
+    results: Results, rule: MetricRule, metric: str, plan: Plan
+) -> dict[str, Any]:
     """Return the attributes of the best candidate by a metric, by name."""
     index = rule.best_row(results, metric)
+    params = results["params"][index]
+    if plan.resource != N_SAMPLES:
+        # The refit has all resources, whatever the candidate was measured with.
+        params = {**params, plan.resource: plan.max_resources}
     return {
         "best_index_": index,
         "best_score_": float(results[f"mean_test_{metric}"][index]),
-        "best_params_": results["params"][index],
+        "best_params_": params,
     }

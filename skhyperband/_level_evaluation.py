@@ -5,6 +5,7 @@ import contextlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from skhyperband._brackets import RunningBrackets
 from skhyperband._executors.base import Executor
@@ -41,8 +42,7 @@ class TopK:
         return self._best.pop()[2] if len(self._best) > self.k else None
 
 
-@dataclass(frozen=True)
-class _PendingTask:
+class _PendingTask(NamedTuple):
     """A task, and the entry that it is made for."""
 
     entry: RungEntry
@@ -82,16 +82,26 @@ class LevelEvaluation:
 
     def evaluate(self, level: Level, entries: Sequence[RungEntry]) -> None:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
-        pending = self._pending(level, entries)
-        keys = list(pending)
+        pending = list(self._pending(level, entries).items())
         top = self._top_of_each_pool(entries)
-        with contextlib.closing(self._executor.run([p.task for p in pending.values()])) as results:
+        if not self._history.outcomes and self._executor.n_workers > 1:
+            # Scoring that is wrong raises before the workers have more than one task.
+            self._evaluate_pending(pending[:1], top)
+            pending = pending[1:]
+        if not self._observer.stop_requested:
+            self._evaluate_pending(pending, top)
+
+    def _evaluate_pending(
+        self, pending: Sequence[tuple[EvaluationKey, _PendingTask]], top: dict[int, TopK]
+    ) -> None:
+        tasks = [one.task for _, one in pending]
+        with contextlib.closing(self._executor.run(tasks)) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
-                key = keys[position]
-                self._record(key, pending[key].entry, outcome)
-                self._drop_loser(pending[key].entry, top)
+                key, (entry, _) = pending[position]
+                self._record(key, entry, outcome)
+                self._drop_loser(entry, top)
                 if self._observer.stop_requested:
                     return
 

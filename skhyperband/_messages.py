@@ -1,5 +1,6 @@
 """Shortens texts that others wrote: messages, tracebacks and reprs."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,3 +35,18 @@ def _described(describe: Callable[[Any], str], value: Any, what: str) -> str:
         return shortened(describe(value))
     except Exception as error:
         return f"<{type(value).__name__}, whose {what} raises {type(error).__name__}>"
+
+
+def message_of_traceback(text: str) -> str:
+    """Return the first line of the message that a traceback ends with, and its exception's type.
+
+    A text without frames is a message itself.
+    """
+    _, found, end = text.rpartition('\n  File "')
+    if not found:
+        return text.strip().partition("\n")[0]
+    after_frames = itertools.dropwhile(lambda line: line.startswith(" "), end.splitlines()[1:])
+    line = next(after_frames, text.strip().splitlines()[-1])
+    exception, _, message = line.partition(": ")
+    exception = exception.rpartition(".")[2].rstrip(": ")
+    return f"{message} ({exception})" if message else exception

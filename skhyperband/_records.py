@@ -180,6 +180,13 @@ class Outcome:
     state: Any = None
     replayed: bool = False
 
+    @property
+    def has_finite_score(self) -> bool:
+        """Whether any metric has a finite score on the test part."""
+        scores = self.test_scores
+        values = scores.values() if isinstance(scores, dict) else [scores]
+        return any(value is not None and math.isfinite(value) for value in values)
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

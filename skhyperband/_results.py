@@ -7,8 +7,14 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import scipy.stats
 
+from skhyperband._advice import (
+    advise_on_failures,
+    advise_on_ranks,
+    advise_on_times,
+    finite_pairs,
+    rank_correlation,
+)
 from skhyperband._history import SearchHistory
 from skhyperband._records import EvaluationKey, Outcome, RungEntry, Scores
 from skhyperband._resources import Resource
@@ -64,6 +70,9 @@ class RungResult:
     seconds : float
         Time for fitting and scoring, summed over all workers. Evaluations that another
         rung had measured already take no time.
+    mean_seconds : float
+        Mean time for fitting and scoring one candidate on one split. If training was
+        continued, only the time for continuing it counts.
     best_score : float
         Best mean score on this rung, NaN if all candidates failed.
     rank_correlation : float
@@ -81,6 +90,7 @@ class RungResult:
     n_splits: int
     n_failures: int
     seconds: float
+    mean_seconds: float
     best_score: float
     rank_correlation: float
 
@@ -90,15 +100,20 @@ class RungTable:
     """Results of all rungs of a search.
 
     A fitted search has it as its attribute `rungs_`. It prints as a table with a row for
-    each rung.
+    each rung, and the advice below it.
 
     Attributes
     ----------
     rungs : tuple of RungResult
         The results of each rung, in the order of the plan. Their attributes are the
         columns of the table: those of the plan, the number of failures, the time for
-        fitting and scoring in seconds, the best mean score, and the rank correlation
-        with the scores of the same candidates on the rung below.
+        fitting and scoring in seconds, in total and for one evaluation, the best mean
+        score, and the rank correlation with the scores of the same candidates on the rung
+        below.
+    advice : tuple of str
+        What to change in a further search, a sentence each: for a rung that ranks the
+        candidates no better than chance, compared with the next rung; for an amount of the
+        resource that saves less than half of the time; and for failures.
 
     See Also
     --------
@@ -123,6 +138,7 @@ class RungTable:
     """
 
     rungs: tuple[RungResult, ...]
+    advice: tuple[str, ...] = ()
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each rung.
@@ -144,7 +160,8 @@ class RungTable:
         return columns, [astuple(rung) for rung in self.rungs]
 
     def __str__(self) -> str:
-        return format_table(*self._table())
+        table = format_table(*self._table())
+        return "\n".join([table, "", *self.advice]) if self.advice else table
 
     __repr__ = __str__
 
@@ -265,11 +282,12 @@ class ResultTables:
 
     # -- rungs_
 
-    def rungs(self, mean_scores: np.ndarray) -> RungTable:
+    def rungs(self, mean_scores: np.ndarray, max_resources: int) -> RungTable:
         """Return the results of the rungs; `mean_scores` has a score for each row."""
         rows = list(zip(self._entries, self._outcomes, mean_scores.tolist(), strict=True))
         scores = {_level_key(entry.rung, entry.candidate): score for entry, _, score in rows}
         results: list[RungResult] = []
+        advice: list[str] = []
         previous: Rung | None = None
         for rung, group in groupby(rows, key=lambda row: row[0].rung):
             members = list(group)
@@ -277,9 +295,10 @@ class ResultTables:
             pairs = []
             if previous is not None and rung.iter > 0:
                 pairs = [
-                    (score, scores.get(_level_key(previous, entry.candidate), np.nan))
+                    (scores.get(_level_key(previous, entry.candidate), np.nan), score)
                     for entry, _, score in members
                 ]
+                advice += advise_on_ranks(previous, rung, finite_pairs(pairs), self._resource.name)
             results.append(
                 RungResult(
                     repeat=rung.repeat,
@@ -290,12 +309,16 @@ class ResultTables:
                     n_splits=rung.n_splits,
                     n_failures=sum(outcome.failure is not None for outcome in outcomes),
                     seconds=self._history.seconds.get(rung.key, 0.0),
+                    mean_seconds=float(np.mean([o.fit_time + o.score_time for o in outcomes])),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
-                    rank_correlation=_rank_correlation(pairs),
+                    rank_correlation=rank_correlation(finite_pairs(pairs)),
                 )
             )
             previous = rung
-        return RungTable(tuple(results))
+        measured = self._history.outcomes
+        advice += advise_on_times(measured, self._resource.name, max_resources)
+        advice += advise_on_failures(measured.values())
+        return RungTable(rungs=tuple(results), advice=tuple(advice))
 
 
 def _row_order(entry: RungEntry) -> tuple[int, int, int, int]:
@@ -307,14 +330,6 @@ def _row_order(entry: RungEntry) -> tuple[int, int, int, int]:
 def _level_key(rung: Rung, candidate: int) -> tuple[int, int, int, int]:
     """Return the key of a candidate's score at the level of a rung, in whichever bracket."""
     return rung.repeat, rung.n_resources, rung.n_splits, candidate
-
-
-def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Spearman's rank correlation of the finite pairs, NaN if it is undefined."""
-    finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
-    if len(finite) < 5 or (np.ptp(finite, axis=0) == 0).any():
-        return np.nan
-    return float(scipy.stats.spearmanr(finite[:, 0], finite[:, 1])[0])
 
 
 # --- the best candidate ------------------------------------------------------------
@@ -337,6 +352,15 @@ def rank(n_resources: np.ndarray, n_splits: np.ndarray, scores: np.ndarray) -> n
     ranks = np.empty(len(order), dtype=np.int32)
     ranks[order] = first_of_rank[np.cumsum(differs_from_previous) - 1] + 1
     return ranks
+
+
+def has_finite_score(results: Results) -> bool:
+    """Return whether any candidate has a finite score of any metric on any split."""
+    return any(
+        np.isfinite(column).any()
+        for name, column in results.items()
+        if name.startswith("split") and "_test_" in name
+    )
 
 
 def rows_of_highest_level(results: Results) -> np.ndarray:

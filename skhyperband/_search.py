@@ -172,9 +172,10 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     max_time : float or datetime.timedelta, default=None
         Time limit of the search; a float is a number of seconds. No evaluation is
         started after it. The evaluations that are running are completed, and the best
-        candidate so far is refitted. If the last level is incomplete, its candidates
-        are compared on the splits that all of them have finished; if there is no such
-        split, the best candidate is chosen from the level below.
+        candidate so far is refitted with `max_resources`. A warning says if no candidate
+        was evaluated with that. If the last level is incomplete, its candidates are
+        compared on the splits that all of them have finished; if there is no such split,
+        the best candidate is chosen from the level below.
     journal : str or os.PathLike, default=None
         Path of a SQLite file that stores every finished evaluation. It is created if
         it does not exist. A later search with the same data and the same class of
@@ -215,22 +216,24 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         ``rank_test_*`` ranks candidates of higher levels before those of lower levels,
         and by their scores within a level.
     best_estimator_ : estimator
-        Estimator with the best parameters, fitted on the whole dataset. Not available
-        if ``refit=False``.
+        Estimator with the parameters `best_params_`, fitted on the whole dataset. Not
+        available if ``refit=False``, or if the search was interrupted, until
+        `refit_best` is called.
     best_score_ : float
         Mean cross-validated score of the best candidate. With several metrics, it is the
         score by the metric that `refit` names, or otherwise by the one that decided
         which candidates were promoted.
     best_params_ : dict
-        Parameters of the best candidate. They include the resource if it is a parameter
-        of the estimator.
+        Parameters of the best candidate. If the resource is a parameter of the
+        estimator, they include it with the value `max_resources_`, even if no
+        candidate was evaluated with that.
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
         Schedule that was executed. It is smaller than the one that `plan` returns if
         the search ended early.
     rungs_ : RungTable
-        Summary of the results of each rung.
+        Summary of the results of each rung, with advice for a further search.
     n_candidates_ : list of int
         Number of candidates on each rung.
     n_resources_ : list of int
@@ -262,8 +265,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     multimetric_ : bool
         Whether there were several metrics.
     refit_time_ : float
-        Time in seconds for fitting the best estimator on the whole dataset. Not
-        available if ``refit=False``.
+        Time in seconds for fitting the best estimator on the whole dataset. Available
+        if `best_estimator_` is.
     classes_ : ndarray of shape (n_classes,)
         Class labels. Available if `best_estimator_` has them.
     n_features_in_ : int
@@ -559,9 +562,10 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     max_time : float or datetime.timedelta, default=None
         Time limit of the search; a float is a number of seconds. No evaluation is
         started after it. The evaluations that are running are completed, and the best
-        candidate so far is refitted. If the last level is incomplete, its candidates
-        are compared on the splits that all of them have finished; if there is no such
-        split, the best candidate is chosen from the level below.
+        candidate so far is refitted with `max_resources`. A warning says if no candidate
+        was evaluated with that. If the last level is incomplete, its candidates are
+        compared on the splits that all of them have finished; if there is no such split,
+        the best candidate is chosen from the level below.
     journal : str or os.PathLike, default=None
         Path of a SQLite file that stores every finished evaluation. It is created if
         it does not exist. A later search with the same data and the same class of
@@ -602,22 +606,24 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         ``rank_test_*`` ranks candidates of higher levels before those of lower levels,
         and by their scores within a level.
     best_estimator_ : estimator
-        Estimator with the best parameters, fitted on the whole dataset. Not available
-        if ``refit=False``.
+        Estimator with the parameters `best_params_`, fitted on the whole dataset. Not
+        available if ``refit=False``, or if the search was interrupted, until
+        `refit_best` is called.
     best_score_ : float
         Mean cross-validated score of the best candidate. With several metrics, it is the
         score by the metric that `refit` names, or otherwise by the one that decided
         which candidates were promoted.
     best_params_ : dict
-        Parameters of the best candidate. They include the resource if it is a parameter
-        of the estimator.
+        Parameters of the best candidate. If the resource is a parameter of the
+        estimator, they include it with the value `max_resources_`, even if no
+        candidate was evaluated with that.
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
         Schedule that was executed. It is smaller than the one that `plan` returns if
         the search ended early.
     rungs_ : RungTable
-        Summary of the results of each rung.
+        Summary of the results of each rung, with advice for a further search.
     n_candidates_ : list of int
         Number of candidates at each level.
     n_resources_ : list of int
@@ -645,8 +651,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     multimetric_ : bool
         Whether there were several metrics.
     refit_time_ : float
-        Time in seconds for fitting the best estimator on the whole dataset. Not
-        available if ``refit=False``.
+        Time in seconds for fitting the best estimator on the whole dataset. Available
+        if `best_estimator_` is.
     classes_ : ndarray of shape (n_classes,)
         Class labels. Available if `best_estimator_` has them.
     n_features_in_ : int

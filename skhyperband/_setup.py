@@ -72,12 +72,7 @@ class HalvingArguments(SearchArguments, Protocol):
 
 def read_data(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> SearchData:
     """Return the arguments of `fit`, checked, with the splits of the cross-validation."""
-    if y is None and get_tags(search.estimator).target_tags.required:
-        raise ValueError(
-            f"{search.estimator!r} requires y to be passed, but the target y is None."
-        )
-    X, y = checked_data(X, y, params)
-    params = select_metadata(X, params, None)
+    X, y, params = checked_arguments(search, X, y, params)
     fit_params, split_params, score_params = search._route(params)
     cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
     return SearchData(
@@ -89,6 +84,18 @@ def read_data(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) 
         splits=read_splits(cv, search.cv, X, y, split_params),
         groups=split_params.get("groups") if uses_groups(cv) else None,
     )
+
+
+def checked_arguments(
+    search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return X, y and the metadata indexable; raise for what is missing or does not fit."""
+    if y is None and get_tags(search.estimator).target_tags.required:
+        raise ValueError(
+            f"{search.estimator!r} requires y to be passed, but the target y is None."
+        )
+    X, y = checked_data(X, y, params)
+    return X, y, select_metadata(X, params, None)
 
 
 def size_of(search: HalvingArguments, data: SearchData) -> ProblemSize:
@@ -277,9 +284,14 @@ class HalvingRun:
         def observer_asks(history: SearchHistory) -> StopReason | None:
             return "callback" if self._observer.stop_requested else None
 
+        def all_failed(history: SearchHistory) -> StopReason | None:
+            # The whole first level failed: `fit` raises, with what was measured so far.
+            return "interrupted" if history.has_only_failures else None
+
         # A level that is answered from a journal takes no time, so that it may begin; of one
         # that is not, the first evaluation that is to be made ends it.
-        return [observer_asks] if self._has_journal else [time_is_over, observer_asks]
+        rules: list[StopRule] = [all_failed, observer_asks]
+        return rules if self._has_journal else [time_is_over, *rules]
 
     def run(self) -> StopReason:
         """Run all levels; return why the search ended."""

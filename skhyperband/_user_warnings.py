@@ -17,9 +17,10 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import CaughtWarnings, Source
 from skhyperband._history import SearchHistory
-from skhyperband._messages import str_of
+from skhyperband._messages import message_of_traceback, str_of
 from skhyperband._records import EvaluationKey, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
+from skhyperband._results import has_finite_score
 from skhyperband._schedule import Plan, Rung, largest_power
 from skhyperband._space import Candidate
 
@@ -305,20 +306,21 @@ def describe_non_finite(
 
 
 def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) -> None:
-    """Raise if no evaluation gave a finite score; the error has the first failure and advice."""
-    if any(_has_finite_score(outcome.test_scores) for outcome in history.outcomes.values()):
+    """Raise if no evaluation gave a finite score; the error begins with the first failure."""
+    if any(outcome.has_finite_score for outcome in history.outcomes.values()):
         return
+    none = f"None of the {len(history.outcomes)} evaluations gave a finite score"
     failures = _failures(history)
-    first = failures[0][1] if failures else "The scores are NaN or infinite."
+    if not failures:
+        raise ValueError(
+            f"{none}: all of them are NaN or infinite, although nothing failed; check scoring and "
+            "what the estimator predicts."
+        )
+    first = failures[0][1]
     raise ValueError(
-        f"None of the {len(history.outcomes)} evaluations gave a finite score; "
-        f"{_advice(first, plan, min_resources)} The first failure:\n{first}"
+        f"{message_of_traceback(first)}\n{none}; {_advice(first, plan, min_resources)} "
+        f"The first failure:\n{first}"
     )
-
-
-def _has_finite_score(scores: Scores) -> bool:
-    values = scores.values() if isinstance(scores, Mapping) else [scores]
-    return any(value is not None and math.isfinite(value) for value in values)
 
 
 def _advice(failure: str, plan: Plan, min_resources: Any) -> str:
@@ -348,6 +350,41 @@ def _has_too_few_samples(failure: str) -> bool:
 
 
 # --- after the fits ----------------------------------------------------------------
+
+
+def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
+    """Return a warning where the best candidate was not measured with all resources."""
+    resource, highest = search.plan_.resource, search.max_resources_
+    measured = int(search.cv_results_["n_resources"][search.best_index_])
+    if measured >= highest:
+        return []
+    refit = "a refit takes all rows"
+    if resource != N_SAMPLES:
+        refit = f"best_params_ and a refit have {resource}={highest}"
+    text = (
+        f"No candidate has a score with {resource}={highest}: the best one was chosen, and "
+        f"best_score_ was measured, with {resource}={measured}; {refit}."
+    )
+    if search.max_time is not None:
+        text += f" Give max_time={search.max_time!r} more, or n_candidates less."
+    return [UserMessage(text)]
+
+
+def why_not_refitted(search: Any) -> str:
+    """Return why a search with results has no best estimator, and what to do about it."""
+    name = type(search).__name__
+    if not has_finite_score(search.cv_results_):
+        return (
+            f"This {name} is not fitted: no evaluation gave a finite score. See the error of fit, "
+            "and call fit again."
+        )
+    what = "was interrupted before its refit"
+    if search.stop_reason_ != "interrupted":
+        what = "was fitted with refit=False"
+    return (
+        f"This {name} {what}. Call refit_best(X, y) to fit the best candidate that was measured, "
+        "or fit to search again."
+    )
 
 
 def warn_of_exhausted_space(plan: Plan, n_entered: int, n_candidates: Any) -> list[UserMessage]:

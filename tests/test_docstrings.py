@@ -114,7 +114,11 @@ def test_what_is_validated():
     assert names >= {
         *skhyperband.__all__,
         "check_sampler",
-        *(f"{cls.__name__}.{name}" for cls in SEARCHES for name in ("fit", "plan", "score")),
+        *(
+            f"{cls.__name__}.{name}"
+            for cls in SEARCHES
+            for name in ("fit", "plan", "refit_best", "score")
+        ),
         "Plan.cost",
         "Plan.n_candidates",
         "Rung",

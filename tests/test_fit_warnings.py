@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import joblib
 import numpy as np
 import pytest
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import (
     ConvergenceWarning,
@@ -171,11 +172,11 @@ def test_bracket_that_failed_wholly_is_in_the_same_warning(classification):
     search = published(
         HyperbandSearchCV,
         Talking(raises="yes", below=0.35),
-        {"quality": [0.5, 0.6, 0.7, 0.8, 0.9]},
-        initial_candidates=[{"quality": 0.1}, {"quality": 0.2}, {"quality": 0.3}],
-        n_candidates=3,
+        {"quality": uniform(0.05, 0.25)},
+        initial_candidates=[{"quality": 0.5 + i / 100} for i in range(9)],
+        n_candidates=9,
         resource="max_iter",
-        max_resources=3,
+        max_resources=9,
         cv=2,
         refit=False,
         random_state=0,
@@ -185,8 +186,8 @@ def test_bracket_that_failed_wholly_is_in_the_same_warning(classification):
         search.fit(*classification)
 
     (text,) = said(shown)
-    assert "All 3 candidates of bracket 1 scored NaN with 1 resources" in text
-    assert "6 of 10 evaluations failed" in text
+    assert "All 5 candidates of bracket 1 scored NaN with 3 resources" in text
+    assert "16 of 42 evaluations failed" in text
 
 
 def test_no_failure_no_warning(classification):

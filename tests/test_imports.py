@@ -23,7 +23,7 @@ LAYERS = [
     ["_messages", "_pickling", "_tables", "_sklearn_compat", "_forks", "_typing"],
     ["_schedule", "_fit_warnings", "_space"],
     ["_records", "_resources"],
-    ["_subset", "_history"],
+    ["_subset", "_history", "_advice"],
     ["_continuation.base", "_continuation.feature_bundles"],
     [
         "_continuation.sklearn_rules",

@@ -1,5 +1,6 @@
 import datetime
 import itertools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def halving():
 
 def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classification):
     """One split of the first level is done, and of the other some candidates only."""
-    search = halving(14).fit(*classification)
+    with pytest.warns(UserWarning, match="No candidate has a score with n_units=9"):
+        search = halving(14).fit(*classification)
 
     assert search.stop_reason_ == "max_time"
     assert search.n_candidates_ == [9]
@@ -60,13 +62,26 @@ def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classifi
     used = [np.isfinite(search.cv_results_[f"split{i}_test_score"]) for i in (0, 1)]
     assert sorted(column.sum() for column in used) == [0, 9]
     assert search.best_params_["quality"] == 0.95
-    assert search.best_estimator_.n_units == 1
     assert search.plan_.rungs[0].n_splits == 1
+
+
+def test_refit_after_the_time_limit_has_all_resources(halving, classification):
+    """The model that comes back is trained in full, and a warning says that none was before."""
+    search = halving(14)
+
+    with pytest.warns(UserWarning, match=r"n_units=9.*n_units=1.*max_time") as caught:
+        search.fit(*classification)
+
+    assert len(caught) == 1
+    assert search.best_estimator_.n_units == search.best_params_["n_units"] == 9
+    assert search.cv_results_["n_resources"].max() == 1
+    assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]
 
 
 def test_unfinished_level_says_how_long_it_took(halving, classification):
     """The seconds of a rung are those of its fits and scores, though some splits are missing."""
-    search = halving(14).fit(*classification)
+    with pytest.warns(UserWarning, match="No candidate has a score"):
+        search = halving(14).fit(*classification)
 
     (rung,) = search.rungs_.rungs
     results = search.cv_results_
@@ -76,17 +91,19 @@ def test_unfinished_level_says_how_long_it_took(halving, classification):
 
 def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classification):
     """Two of three candidates on the second level say less than all nine below."""
-    search = halving(23).fit(*classification)
+    with pytest.warns(UserWarning, match="No candidate has a score"):
+        search = halving(23).fit(*classification)
 
     assert search.n_candidates_ == [9]
     assert (search.cv_results_["n_splits"] == 2).all()
-    assert search.best_params_["n_units"] == 1
+    assert search.cv_results_["n_resources"][search.best_index_] == 1
     assert search.stop_reason_ == "max_time"
 
 
 def test_first_level_counts_with_the_candidates_that_came_to_it(halving, classification):
     """With nothing below, those measured on the first split are compared."""
-    search = halving(5).fit(*classification)
+    with pytest.warns(UserWarning, match="No candidate has a score"):
+        search = halving(5).fit(*classification)
 
     assert search.n_candidates_ == [3]
     assert (search.cv_results_["n_splits"] == 1).all()
@@ -125,7 +142,9 @@ def test_splits_that_were_known_from_below_are_no_level(classification):
     n_looks = 1 + sum(r.n_candidates for r in whole.plan_.rungs) + len(levels)
     for max_time in range(3, n_looks + 3):
         search._clock = Ticking()
-        search.set_params(max_time=max_time).fit(*classification)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No candidate has a score")
+            search.set_params(max_time=max_time).fit(*classification)
         rows = zip(
             *(search.cv_results_[n].tolist() for n in ("candidate_id", "n_resources", "n_splits")),
             strict=True,
@@ -229,7 +248,8 @@ def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
         **COMMON,
     )
     search._clock = FileClock(str(clock))
-    search.fit(*classification)
+    with pytest.warns(UserWarning, match="No candidate has a score"):
+        search.fit(*classification)
 
     assert search.stop_reason_ == "max_time"
     assert len(list((marks / "begun").iterdir())) <= 9 + n_jobs

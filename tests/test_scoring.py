@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_valid
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.published import published
@@ -426,7 +427,8 @@ def test_nonsense_of_a_callable_refit_keeps_the_results(classification, answer):
 
     assert len(search.cv_results_["params"]) == 22
     assert not hasattr(search, "best_index_")
-    assert not search.__sklearn_is_fitted__()
+    with pytest.raises(NotFittedError):
+        check_is_fitted(search)
 
 
 def test_exception_of_a_callable_refit_keeps_the_results(classification):

@@ -21,6 +21,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Failing, Scored
@@ -969,11 +970,11 @@ def test_draws_of_a_bracket_do_not_depend_on_the_one_before(classification):
 
 
 def test_bracket_ends_if_all_its_candidates_fail(classification):
-    """The other brackets continue, and a warning names the bracket that ended."""
+    """The other brackets continue, and a warning names the bracket that ended, and where."""
     initial = [{"quality": 0.1 + 0.01 * i} for i in range(9)]
     search = published(
         HyperbandSearchCV,
-        Failing(),
+        Failing(from_units=3),
         QUALITY,
         n_candidates=9,
         resource="n_units",
@@ -982,10 +983,10 @@ def test_bracket_ends_if_all_its_candidates_fail(classification):
         random_state=0,
     )
 
-    with pytest.warns(Warning, match="All 9 candidates of bracket 2 scored NaN"):
+    with pytest.warns(Warning, match="All 3 candidates of bracket 2 scored NaN with 3"):
         search.fit(*classification)
 
-    assert (search.cv_results_["bracket"] == 2).sum() == 9
+    assert (search.cv_results_["bracket"] == 2).sum() == 9 + 3
     assert search.best_score_ > 0.5
 
 
@@ -997,7 +998,142 @@ def test_error_without_finite_scores_shows_the_first_failure(classification, sea
         search.fit(*classification)
 
     assert np.isnan(search.cv_results_["mean_test_score"]).all()
-    assert not search.__sklearn_is_fitted__()
+    with pytest.raises(NotFittedError):
+        check_is_fitted(search)
+
+
+# --- a search that fails from its beginning ----------------------------------------
+
+
+@pytest.mark.parametrize("step", ["fit", "score"])
+def test_first_level_that_failed_wholly_ends_the_search(classification, search_class, step):
+    """Fit raises before a higher level, or another bracket, is trained; the table is kept."""
+    search = search_class(
+        Failing(step=step, below=2.0),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        min_resources=1,
+        random_state=0,
+    )
+
+    with pytest.raises(ValueError, match="None of the 45 evaluations gave a finite score"):
+        search.fit(*classification)
+
+    assert search.n_candidates_ == [9]
+    assert search.n_resources_ == [1]
+    assert len(search.cv_results_["params"]) == 9
+    assert search.stop_reason_ == "interrupted"
+
+
+def test_number_for_failures_does_not_hide_that_all_failed(classification, search_class):
+    """With a number as error_score the search ends after its first level, too."""
+    search = search_class(
+        Failing(below=2.0),
+        QUALITY,
+        min_resources=20,
+        n_candidates=9,
+        error_score=0,
+        random_state=0,
+    )
+
+    with pytest.raises(ValueError, match="None of the 45 evaluations"):
+        search.fit(*classification)
+
+    assert search.n_iterations_ == 1
+
+
+def test_scores_that_are_nan_are_no_failures(classification):
+    """A first level of NaN scores, of which nothing failed, does not end the search."""
+    search = HyperbandSearchCV(
+        NanBelowNineUnits(),
+        QUALITY,
+        n_candidates=9,
+        resource="n_units",
+        max_resources=9,
+        random_state=0,
+    )
+
+    with pytest.warns((UserWarning, FitFailedWarning)):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+    assert search.best_score_ > 0
+
+
+class Misspelt(Scored):
+    """Raises an error of its own with each fit."""
+
+    def __init__(self, quality=0.0, n_units=1, label=None, error=None):
+        super().__init__(quality, n_units, label)
+        self.error = error
+
+    def fit(self, X, y=None):
+        """Raise."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "first_line"),
+    [
+        (TypeError("no such argument"), "no such argument (TypeError)"),
+        (KeyError("weight"), "'weight' (KeyError)"),
+        (AssertionError(), "AssertionError"),
+        (ValueError("the first line\n  the second\nthe third"), "the first line (ValueError)"),
+        (NotFittedError("fit it"), "fit it (NotFittedError)"),
+        (ValueError("Error: nested: too"), "Error: nested: too (ValueError)"),
+        (RuntimeError("\nbelow an empty line"), "RuntimeError"),
+    ],
+    ids=lambda value: value.split("(")[-1] if isinstance(value, str) else None,
+)
+def test_error_begins_with_the_first_failures_own_message(classification, error, first_line):
+    """The first line of the error says what is wrong, whatever the failure's message is like."""
+    search = SuccessiveHalvingSearchCV(
+        Misspelt(error=error), QUALITY, n_candidates=3, random_state=0
+    )
+
+    with pytest.raises(ValueError, match="None of the") as raised:
+        search.fit(*classification)
+
+    assert str(raised.value).splitlines()[0] == first_line
+
+
+def test_cause_of_a_failure_with_a_cause_is_the_last_one(classification):
+    """Of an exception that was raised from another, the outer one is what failed."""
+
+    def scoring(estimator, X, y):
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            raise TypeError("outer") from error
+
+    search = SuccessiveHalvingSearchCV(
+        Scored(), QUALITY, n_candidates=3, scoring=scoring, random_state=0
+    )
+
+    with pytest.raises(ValueError, match=r"\Aouter \(TypeError\)\n"):
+        search.fit(*classification)
+
+
+def test_error_without_a_failure_says_that_no_score_is_finite(classification):
+    """Where nothing failed and all is NaN, the error begins with that."""
+    search = SuccessiveHalvingSearchCV(
+        Failing(step="nan", below=2.0), QUALITY, n_candidates=3, random_state=0
+    )
+
+    with pytest.raises(ValueError, match=r"\ANone of the 15 .*all of them are NaN or infinite"):
+        search.fit(*classification)
+
+
+def test_first_failure_of_a_worker_is_named(classification, search_class):
+    """A wrong argument of the fit is in the first line with several workers, too."""
+    search = search_class(Scored(), QUALITY, n_candidates=9, n_jobs=2, random_state=0)
+
+    with pytest.raises(
+        ValueError, match=r"\A.*unexpected keyword argument 'wieght' \(TypeError\)"
+    ):
+        search.fit(*classification, wieght=1)
 
 
 # --- distributions of the user's own -----------------------------------------------

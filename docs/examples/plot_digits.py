@@ -70,7 +70,8 @@ def run(title, search, X_train, X_test, y_train, y_test):
     search.fit(X_train, y_train)
 
     print("\nWhat each rung came to; rank_correlation says whether it agreed with the")
-    print("rung below it on who is good, and is nan for fewer than five candidates:\n")
+    print("rung below it on who is good, and is nan for fewer than five candidates.")
+    print("Advice, if there is any, stands below the table:\n")
     print(search.rungs_)
 
     results = search.cv_results_
@@ -81,7 +82,7 @@ def run(title, search, X_train, X_test, y_train, y_test):
         f"rung they would have taken {search.plan_.cost():.1f}."
     )
 
-    print("\nThe best candidate, with the resource that it was measured with:\n")
+    print("\nThe best candidate, with the resource that it was refitted with:\n")
     for name, value in search.best_params_.items():
         print(f"  {name} = {value:.4g}")
     print(f"\nMean score over the splits: {search.best_score_:.4f}")

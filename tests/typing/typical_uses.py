@@ -176,6 +176,7 @@ def fitted_hyperband(search: HyperbandSearchCV, X: Array, y: Array) -> None:
     search = search.fit(X, y, sample_weight=y)
     assert_type(search.fit(X, y), HyperbandSearchCV)
     assert_type(search.fit(X), HyperbandSearchCV)
+    assert_type(search.refit_best(X, y, sample_weight=y), HyperbandSearchCV)
     assert_type(search.best_index_, int)
     assert_type(search.best_score_, float)
     assert_type(search.best_params_, dict[str, Any])
@@ -184,6 +185,8 @@ def fitted_hyperband(search: HyperbandSearchCV, X: Array, y: Array) -> None:
     assert_type(search.rungs_, RungTable)
     assert_type(search.rungs_.rungs[0].best_score, float)
     assert_type(search.rungs_.rungs[0].n_failures, int)
+    assert_type(search.rungs_.rungs[0].mean_seconds, float)
+    assert_type(search.rungs_.advice, tuple[str, ...])
     assert_type(search.n_candidates_, list[int])
     assert_type(search.n_resources_, list[int])
     assert_type(search.min_resources_, int)
@@ -294,6 +297,7 @@ def wrong_afterwards(search: HyperbandSearchCV, plan: Plan) -> None:
     """Use results for what they are not."""
     search.best_score_.append(1.0)  # type: ignore[attr-defined]
     search.plan(n_samples="many")  # type: ignore[arg-type]
+    search.refit_best()  # type: ignore[call-arg]
     print(search.rungs_.best_score)  # type: ignore[attr-defined]
     plan.n_splits = 3  # type: ignore[misc]
     plan.costs()  # type: ignore[attr-defined]

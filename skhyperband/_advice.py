@@ -1,0 +1,128 @@
+"""What a user should know of the rungs of a search, in sentences that name the option to change."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import scipy.stats
+
+from skhyperband._records import EvaluationKey, Outcome
+from skhyperband._schedule import Rung
+
+# Fewer candidates agree by chance too often for a test to find anything.
+_FEWEST_RANKED = 9
+_N_PERMUTATIONS = 999
+_SIGNIFICANCE = 0.05
+# A rung is cheap if its evaluations take less than this share of those with all resources ...
+_LARGEST_SHARE = 0.5
+# ... and all those of a level that took fewer seconds than this are cheap in any case.
+_FEWEST_SECONDS = 1.0
+
+
+# --- ranks -------------------------------------------------------------------------
+
+
+def finite_pairs(pairs: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Return the pairs of scores of which both are finite, as an array of two columns."""
+    return np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
+
+
+def rank_correlation(pairs: np.ndarray) -> float:
+    """Return Spearman's rank correlation of two columns, NaN if it is undefined."""
+    if len(pairs) < 5 or (np.ptp(pairs, axis=0) == 0).any():
+        return np.nan
+    return float(scipy.stats.spearmanr(pairs[:, 0], pairs[:, 1])[0])
+
+
+def advise_on_ranks(lower: Rung, upper: Rung, pairs: np.ndarray, resource: str) -> list[str]:
+    """Return a sentence if the ranks on two neighbouring rungs agree no better than chance.
+
+    `pairs` has the finite scores of the same candidates on the lower and the upper rung.
+    """
+    if len(pairs) < _FEWEST_RANKED or np.ptp(pairs[:, 1]) == 0:
+        return []
+    if p_value_of_agreement(pairs) < _SIGNIFICANCE:
+        return []
+    option = f"min_resources above {lower.n_resources}"
+    if lower.n_resources == upper.n_resources:
+        option = f"min_splits above {lower.n_splits}"
+    where = f"repeat {lower.repeat}, " if lower.repeat else ""
+    where += f"bracket {lower.bracket}, iter {lower.iter}, {resource}={lower.n_resources}"
+    return [
+        f"The rung at {where} ranks the {len(pairs)} candidates that went on no better than "
+        f"chance, compared with the rung above it: raise {option}."
+    ]
+
+
+def p_value_of_agreement(pairs: np.ndarray) -> float:
+    """Return the probability that random ranks agree as well as those of two columns do.
+
+    This is a permutation test of Spearman's rank correlation. Its permutations are the same
+    each time.
+    """
+    lower, upper = scipy.stats.rankdata(pairs, axis=0).T
+    rng = np.random.default_rng(0)
+    observed = lower @ upper
+    as_good = sum(rng.permutation(lower) @ upper >= observed for _ in range(_N_PERMUTATIONS))
+    return float(1 + as_good) / (1 + _N_PERMUTATIONS)
+
+
+# --- times -------------------------------------------------------------------------
+
+
+def seconds_of_fresh_fits(outcomes: Mapping[EvaluationKey, Outcome]) -> dict[EvaluationKey, float]:
+    """Return the time of each evaluation if its training had not been continued.
+
+    Where it was, the times of the rungs below are part of it. Failures are left out.
+    """
+    seconds: dict[EvaluationKey, float] = {}
+    below: EvaluationKey | None = None
+    fit_time = 0.0
+    for key in sorted(outcomes, key=lambda key: (key.candidate, key.split, key.n_resources)):
+        outcome = outcomes[key]
+        is_same = below is not None and below.state_key == key.state_key
+        is_continued = is_same and outcome.n_trained < key.n_resources
+        fit_time = outcome.fit_time + (fit_time if is_continued else 0.0)
+        below = key
+        if outcome.failure is None:
+            seconds[key] = fit_time + outcome.score_time
+    return seconds
+
+
+def advise_on_times(
+    outcomes: Mapping[EvaluationKey, Outcome], resource: str, max_resources: int
+) -> list[str]:
+    """Return a sentence for each amount of the resource that saves less than half of the time.
+
+    The same candidates are compared on the same splits.
+    """
+    seconds = seconds_of_fresh_fits(outcomes)
+    advice = []
+    for n_resources in sorted({key.n_resources for key in seconds}):
+        if 2 * n_resources >= max_resources:
+            continue
+        keys = [key for key in seconds if key.n_resources == n_resources]
+        full = [key._replace(n_resources=max_resources) for key in keys]
+        pairs = [(seconds[k], seconds[f]) for k, f in zip(keys, full, strict=True) if f in seconds]
+        part, whole = np.sum(pairs, axis=0) if pairs else (0.0, 0.0)
+        if part > _LARGEST_SHARE * whole and sum(seconds[k] for k in keys) >= _FEWEST_SECONDS:
+            advice.append(
+                f"An evaluation with {resource}={n_resources} takes {part / whole:.0%} of the time "
+                f"of one with {max_resources}, so that such rungs save little: raise "
+                f"min_resources above {n_resources}."
+            )
+    return advice
+
+
+# --- failures ----------------------------------------------------------------------
+
+
+def advise_on_failures(outcomes: Collection[Outcome]) -> list[str]:
+    """Return a sentence if evaluations failed."""
+    n_failures = sum(outcome.failure is not None for outcome in outcomes)
+    if not n_failures:
+        return []
+    return [
+        f"{n_failures} of {len(outcomes)} evaluations failed, as the FitFailedWarning of fit shows: "
+        "leave such candidates out of param_distributions, or set error_score='raise' to stop at "
+        "the first."
+    ]

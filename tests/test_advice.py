@@ -1,0 +1,244 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from sklearn.exceptions import FitFailedWarning
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._advice import p_value_of_agreement
+from skhyperband._resources import ParameterResource
+from skhyperband._results import ResultTables
+from tests.estimators import Failing, Scored
+from tests.test_halving import Executor, by_number, halving_plan, hyperband_plan, run
+
+QUALITY = {"quality": list(np.linspace(0.05, 0.95, 27))}
+
+# --- helpers -----------------------------------------------------------------------
+
+
+class Trained(Executor):
+    """Says how much it trained, and takes its time; with `continued`, only the rest is trained."""
+
+    def __init__(self, score=by_number, continued=False, **options):
+        super().__init__(score, **options)
+        self.continued = continued
+
+    def _outcome(self, task):
+        n_trained = task.n_resources
+        if self.continued and n_trained > 1:
+            n_trained -= task.n_resources // 3
+        return replace(super()._outcome(task), n_trained=n_trained)
+
+
+def rungs_of(plan, executor):
+    """Return rungs_ of a search by fakes."""
+    loop = run(plan, executor)
+    tables = ResultTables(loop.history, ParameterResource("n_units"), np.nan)
+    results = tables.cv_results(["score"], return_train_score=False)
+    return tables.rungs(results["mean_test_score"], plan.max_resources)
+
+
+def opposite_at(n_resources):
+    """Return scores that agree up to this amount, and turn round there."""
+    return lambda x, r, split: float(x) if r < n_resources else -float(x)
+
+
+def constant_below(n_resources):
+    """Return scores that are all equal below this amount."""
+    return lambda x, r, split: float(x) if r >= n_resources else 0.5
+
+
+# --- ranks -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("score", [opposite_at(9), constant_below(9)], ids=["opposite", "equal"])
+def test_rung_that_ranks_no_better_than_chance_is_named(score):
+    """A sentence names the rung, the number of candidates and the option to change."""
+    rungs = rungs_of(halving_plan(81, 81), Trained(score))
+
+    assert rungs.advice == (
+        "The rung at bracket 4, iter 1, n_units=3 ranks the 9 candidates that went on no better "
+        "than chance, compared with the rung above it: raise min_resources above 3.",
+    )
+
+
+def test_each_rung_that_ranks_badly_has_a_sentence():
+    """Scores without any pattern make every comparison of enough candidates one."""
+
+    def score(x, r, split):
+        return np.random.default_rng((x, r, split)).random()
+
+    rungs = rungs_of(halving_plan(81, 81), Trained(score))
+
+    compared = [r for r in rungs.rungs[1:] if r.n_candidates >= 9]
+    assert len(compared) == 2
+    assert [re.search(r"iter (\d)", text)[1] for text in rungs.advice] == ["0", "1"]
+
+
+def test_rungs_that_agree_need_no_advice():
+    """Ranks that stay the same are advised on nowhere."""
+    assert rungs_of(hyperband_plan(81), Trained()).advice == ()
+
+
+def test_few_candidates_are_not_judged():
+    """Fewer than nine candidates that turn round prove nothing."""
+    assert rungs_of(halving_plan(24, 9), Trained(opposite_at(3))).advice == ()
+
+
+def test_splits_that_were_too_few_name_min_splits():
+    """Between two rungs with the same resource it is the splits that should be more."""
+    plan = halving_plan(243, 9, n_splits=5, min_splits=1)
+
+    (text,) = rungs_of(
+        plan, Trained(lambda x, r, split: float(x) if split < 2 else -9.0 * x)
+    ).advice
+
+    assert [(rung.n_resources, rung.n_splits) for rung in plan.rungs[-2:]] == [(9, 2), (9, 5)]
+    assert text.endswith("raise min_splits above 2.")
+
+
+def test_repeats_are_told_apart():
+    """The rung of a later round says of which round it is."""
+    rungs = rungs_of(hyperband_plan(9, n=27, repeats=2), Trained(opposite_at(3)))
+
+    assert ["repeat 1, bracket 2, iter 0" in text for text in rungs.advice] == [False, True]
+
+
+@pytest.mark.parametrize("n_candidates", [9, 12, 40])
+def test_p_value_is_that_of_spearmans_correlation(n_candidates):
+    """The permutation test agrees with the exact distribution, up to its own chance."""
+    rng = np.random.default_rng(n_candidates)
+    for strength in (0.0, 0.5, 1.0):
+        lower = rng.normal(size=n_candidates)
+        scores = np.column_stack([lower, strength * lower + rng.normal(size=n_candidates)])
+        expected = scipy.stats.spearmanr(*scores.T, alternative="greater").pvalue
+
+        assert p_value_of_agreement(scores) == pytest.approx(expected, abs=0.05)
+
+
+# --- times -------------------------------------------------------------------------
+
+
+def seconds_by(times):
+    """Return a duration for each amount of the resource."""
+    return lambda task: times[task.n_resources]
+
+
+def test_mean_seconds_are_those_of_an_evaluation():
+    """A rung of any size has the mean over its candidates and splits."""
+    rungs = rungs_of(
+        halving_plan(9, 9, n_splits=2), Trained(seconds=seconds_by({1: 1, 3: 2, 9: 9}))
+    )
+
+    assert [rung.mean_seconds for rung in rungs.rungs] == [1, 2, 9]
+    assert [rung.seconds for rung in rungs.rungs] == [18, 12, 18]
+
+
+def test_rung_that_costs_more_than_half_of_a_full_fit_is_named():
+    """A sentence says how much, and the option to change."""
+    rungs = rungs_of(halving_plan(9, 9), Trained(seconds=seconds_by({1: 4, 3: 6, 9: 10})))
+
+    assert rungs.advice == (
+        "An evaluation with n_units=3 takes 60% of the time of one with 9, so that such rungs save "
+        "little: raise min_resources above 3.",
+    )
+
+
+def test_time_of_continued_training_counts_that_of_the_rungs_below():
+    """A full fit takes what all its rungs took together."""
+    times = seconds_by({1: 4, 3: 4, 9: 4})
+
+    fresh = rungs_of(halving_plan(9, 9), Trained(seconds=times))
+    continued = rungs_of(halving_plan(9, 9), Trained(seconds=times, continued=True))
+
+    assert ["60%" in text or "100%" in text for text in fresh.advice] == [True, True]
+    (text,) = continued.advice
+    assert "n_units=3 takes 67%" in text
+
+
+def test_the_same_candidates_are_compared():
+    """A slow candidate that was not promoted does not make its rung a slow one."""
+    rungs = rungs_of(
+        halving_plan(9, 9),
+        Trained(seconds=lambda t: t.n_resources * (99 if t.candidate["x"] < 6 else 1)),
+    )
+
+    assert rungs.advice == ()
+
+
+def test_half_of_the_resource_may_cost_half_of_the_time():
+    """A rung that has half of the resource or more is as dear as planned."""
+    rungs = rungs_of(
+        halving_plan(4, 4, factor=2), Trained(seconds=seconds_by({1: 1, 2: 6, 4: 10}))
+    )
+
+    assert rungs.advice == ()
+
+
+def test_short_times_are_not_judged():
+    """Where all evaluations of a level took less than a second there is nothing to save."""
+    rungs = rungs_of(halving_plan(9, 9), Trained(seconds=lambda task: 0.01))
+
+    assert rungs.advice == ()
+
+
+# --- failures, and the table -------------------------------------------------------
+
+
+def test_failures_are_counted_once(classification, search_class):
+    """A sentence says how many evaluations failed, and which options help."""
+    search = search_class(
+        Failing(below=0.2),
+        QUALITY,
+        resource="n_units",
+        max_resources=9,
+        min_resources=1,
+        random_state=0,
+    )
+    with pytest.warns(FitFailedWarning):
+        search.fit(*classification)
+
+    n_failures = sum(rung.n_failures for rung in search.rungs_.rungs)
+    (text,) = search.rungs_.advice
+    assert n_failures > 0
+    assert text.startswith(f"{n_failures} of ")
+    assert "param_distributions" in text
+    assert "error_score='raise'" in text
+
+
+def test_advice_stands_below_the_table():
+    """What is printed ends with the advice, a line each; the table is above it."""
+    rungs = rungs_of(halving_plan(81, 81), Trained(opposite_at(9)))
+
+    lines = str(rungs).splitlines()
+
+    assert len(lines) == 1 + 5 + 2
+    assert "mean_seconds" in lines[0]
+    assert lines[-2:] == ["", *rungs.advice]
+
+
+def test_table_without_advice_ends_with_its_last_rung(classification):
+    """A search in which all is well prints its table only."""
+    search = HyperbandSearchCV(
+        Scored(), QUALITY, resource="n_units", max_resources=9, random_state=0
+    ).fit(*classification)
+
+    assert search.rungs_.advice == ()
+    assert len(str(search.rungs_).splitlines()) == 1 + len(search.rungs_.rungs)
+
+
+def test_advice_does_not_depend_on_when_it_is_asked_for(classification):
+    """Two searches that measured the same give the same advice."""
+    advice = [
+        SuccessiveHalvingSearchCV(
+            Failing(below=0.2), QUALITY, n_candidates=27, min_resources=20, random_state=0
+        )
+        for _ in range(2)
+    ]
+    for search in advice:
+        with pytest.warns(FitFailedWarning):
+            search.fit(*classification)
+
+    assert advice[0].rungs_.advice == advice[1].rungs_.advice

@@ -34,6 +34,8 @@ from skhyperband._setup import (
     make_scorer,
     open_journal_of,
     read_data,
+    time_plan,
+    without_side_effects,
 )
 from skhyperband._sklearn_compat import SearchBase, fit_context, n_rows
 from skhyperband._typing import (
@@ -147,6 +149,8 @@ class BaseHalvingSearchCV(SearchBase):
     _n_automatic_halvings: int
     # Wall time, because worker processes compare it with their own clocks.
     _clock = staticmethod(time.time)
+    # Measures the evaluations of `plan(timed=True)`.
+    _timer = staticmethod(time.perf_counter)
 
     @abstractmethod
     def _brackets(
@@ -179,12 +183,14 @@ class BaseHalvingSearchCV(SearchBase):
         n_samples: int | None = None,
         n_splits: int | None = None,
         n_classes: int | None = None,
+        timed: bool = False,
         **params: Any,
     ) -> Plan:
-        """Return the schedule that `fit` will execute, without fitting anything.
+        """Return the schedule that `fit` will execute, before anything is searched.
 
         The schedule depends on the number of samples, splits and classes. Pass either
-        the data, from which these numbers are taken, or the numbers themselves.
+        the data, from which these numbers are taken, or the numbers themselves. Nothing is
+        fitted unless `timed` is True.
 
         Parameters
         ----------
@@ -204,9 +210,17 @@ class BaseHalvingSearchCV(SearchBase):
             Number of classes. If None, it is taken from `y`. Required if `y` is not given,
             the resource is ``"n_samples"``, the estimator is a classifier and
             `min_resources` is a string.
+        timed : bool, default=False
+            Whether to estimate how long the search will take. The estimator, with the
+            parameters that it has, is fitted and scored on one split with the amounts of the
+            resource that the rungs have, and once with continued training. This takes about as
+            long as two or three fits with the maximum resource, for each worker at the same
+            time. The plan then has the expected seconds of each rung, of the whole search with
+            `n_jobs` workers, and of a random search. Requires the data, and all that will be
+            passed to `fit`.
         **params : dict of str to object
             Parameters that will be passed to `fit`, such as `groups`, if `cv` needs them
-            to count its splits.
+            to count its splits. With ``timed=True``, all parameters that will be passed.
 
         Returns
         -------
@@ -217,10 +231,25 @@ class BaseHalvingSearchCV(SearchBase):
         ------
         ValueError
             If a parameter of the search has an invalid value, if parameters contradict
-            each other, or if a number is missing.
+            each other, or if a number is missing. Also if `timed` is True and `X` is not given.
         TypeError
-            If a parameter of the search has an invalid type.
+            If a parameter has an invalid type.
+
+        Notes
+        -----
+        An exception that a fit or the scorer raises with ``timed=True`` is raised to the
+        caller.
+
+        The estimate is true for candidates that take about as long as the estimator as it is
+        given, so give it typical values of the parameters that decide how long a fit takes,
+        such as the depth of trees. It does not include the start of worker processes, which
+        takes some seconds, and it ignores `max_time` and what a journal already holds.
         """
+        if not isinstance(timed, (bool, np.bool_)):
+            raise TypeError(f"timed={timed!r} must be True or False.")
+        if timed:
+            sizes = {"n_samples": n_samples, "n_splits": n_splits, "n_classes": n_classes}
+            return self._timed_plan(X, y, sizes, params)
         check_arguments(self)
         for name, value in {
             "n_samples": n_samples,
@@ -238,6 +267,28 @@ class BaseHalvingSearchCV(SearchBase):
         plan = resolve_plan(self, ProblemSize(n_samples, n_splits, n_classes))
         send(warn_of_lost_halvings(self, plan))
         return plan
+
+    def _timed_plan(
+        self, X: Any, y: Any, sizes: Mapping[str, int | None], params: dict[str, Any]
+    ) -> Plan:
+        if X is None:
+            raise ValueError(
+                "timed=True fits the estimator, so that it needs the data: give X, y and what "
+                "else fit will be given, or leave timed=True out."
+            )
+        for name, value in sizes.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name}={value!r} with timed=True: the data decide it; leave {name} out."
+                )
+        check_arguments(self)
+        check_backend(self.n_jobs)
+        search = without_side_effects(self)
+        scorer = make_scorer(search, self._rule)
+        data = read_data(search, X, y, params)
+        plan = make_plan(search, data)
+        send(warn_of_lost_halvings(self, plan))
+        return time_plan(search, data, plan, scorer, self._timer)
 
     # -- fit
 

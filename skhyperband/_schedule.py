@@ -9,7 +9,7 @@ and r_i are the number of candidates and the resource of rung i.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -142,6 +142,59 @@ class Level:
     rungs: tuple[Rung, ...]
 
 
+@dataclass(frozen=True)
+class RungEvaluations:
+    """Numbers of evaluations that a rung makes, all its candidates and splits together.
+
+    Attributes
+    ----------
+    rung : Rung
+        The rung.
+    n_first : int
+        Number of evaluations on splits that the candidate was not yet evaluated on.
+    n_further : int
+        Number of evaluations on splits on which the candidate was evaluated with less of the
+        resource, so that its training may be continued.
+    n_resources_before : int
+        Amount of the resource of the rung below; 0 on the first rung.
+    """
+
+    rung: Rung
+    n_first: int
+    n_further: int
+    n_resources_before: int
+
+
+@dataclass(frozen=True)
+class PlanTiming:
+    """Expected duration of a search, as ``plan(X, y, timed=True)`` estimates it.
+
+    Attributes
+    ----------
+    rung_seconds : tuple of float
+        Seconds of the fits and scores of each rung, added up over the workers, in the order
+        of ``plan.rungs``.
+    total_seconds : float
+        Duration of the whole search in seconds, with the refit of the best candidate.
+    n_workers : int
+        Number of evaluations that run at a time.
+    continued : bool
+        Whether the training of promoted candidates is continued.
+    random_search_seconds : float
+        Duration in seconds of a random search over as many candidates, on all splits and
+        with the maximum resource, with the refit of the best candidate.
+    n_random_search_candidates : float
+        Number of candidates that a random search evaluates in `total_seconds`.
+    """
+
+    rung_seconds: tuple[float, ...]
+    total_seconds: float
+    n_workers: int
+    continued: bool
+    random_search_seconds: float
+    n_random_search_candidates: float
+
+
 @dataclass(frozen=True, repr=False)
 class Plan:
     """Schedule of a search: its brackets, their rungs, and what they cost.
@@ -172,6 +225,11 @@ class Plan:
     space_exhausted : bool
         Whether the search space has fewer candidates than the schedule needs, so that
         rungs are smaller or missing.
+    timing : PlanTiming or None
+        Expected duration of the search, if it was asked for with ``timed=True``. Its
+        attributes are `rung_seconds`, `total_seconds`, `n_workers`, `continued`,
+        `random_search_seconds` and `n_random_search_candidates`. Plans that differ only in
+        the timing are equal.
 
     See Also
     --------
@@ -193,7 +251,7 @@ class Plan:
           2     0             9          500         1
           2     1             3          900         2
           2     2             1          900         5
-    9 candidates for n_samples, factor 3, 5 splits. Cost in full fits: 14.0 fresh, 12.3 continued; random search over the same candidates: 45.
+    9 candidates for n_samples, factor 3, 5 splits. Cost in units of the resource (1 = one split with max_resources): 14.0 fresh, 12.3 continued; random search over the same candidates: 45.
     >>> plan.cost()
     14.0
     """
@@ -206,6 +264,7 @@ class Plan:
     n_splits: int
     ladder: tuple[tuple[int, int], ...]
     space_exhausted: bool = False
+    timing: PlanTiming | None = field(default=None, compare=False)
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -224,14 +283,16 @@ class Plan:
 
     @property
     def n_random_search_fits(self) -> int:
-        """Number of full fits of a random search over the same number of candidates."""
+        """Number of fits, with `max_resources`, of a random search over as many candidates."""
         return self.n_candidates * self.n_splits
 
     def cost(self, continued: bool = False) -> float:
-        """Return the cost of the schedule in full fits.
+        """Return the cost of the schedule in units of the resource.
 
-        A full fit trains one candidate with the maximum resource on one split. The cost
-        of other fits is assumed to be proportional to their amount of the resource.
+        One unit is what one candidate is trained with at the maximum resource on one split.
+        A unit is not a measure of time: a fit with a ninth of the resource counts as a ninth
+        of a unit, but takes longer than a ninth of the time where a part of the fit, or the
+        scoring, takes the same time with any amount.
 
         Parameters
         ----------
@@ -244,7 +305,12 @@ class Plan:
         Returns
         -------
         cost : float
-            Number of full fits.
+            Number of units.
+
+        See Also
+        --------
+        SuccessiveHalvingSearchCV.plan : With ``timed=True``, estimates the time.
+        HyperbandSearchCV.plan : With ``timed=True``, estimates the time.
         """
         cost = sum(_bracket_cost(bracket, continued) for bracket in self.brackets)
         return cost / self.max_resources
@@ -257,7 +323,8 @@ class Plan:
         frame : pandas.DataFrame
             Data frame with the columns ``bracket``, ``iter``, ``n_candidates``,
             ``n_resources`` and ``n_splits``. If there are several rounds, its first
-            column is ``repeat``.
+            column is ``repeat``. If the plan is timed, its last column is ``seconds``, the
+            expected time of the fits and scores of a rung, added up over the workers.
 
         Raises
         ------
@@ -270,18 +337,26 @@ class Plan:
         columns = ["bracket", "iter", "n_candidates", "n_resources", "n_splits"]
         if len({bracket.repeat for bracket in self.brackets}) > 1:
             columns.insert(0, "repeat")
-        return columns, [[getattr(rung, name) for name in columns] for rung in self.rungs]
+        rows: list[list[Cell]] = [[getattr(rung, name) for name in columns] for rung in self.rungs]
+        if self.timing is not None:
+            columns.append("seconds")
+            for row, seconds in zip(rows, self.timing.rung_seconds, strict=True):
+                row.append(seconds)
+        return columns, rows
 
     def __str__(self) -> str:
         summary = (
             f"{self.n_candidates} candidates for {self.resource}, "
             f"factor {float(self.factor):g}, {self.n_splits} splits. "
-            f"Cost in full fits: {self.cost():.1f} fresh, "
+            "Cost in units of the resource (1 = one split with max_resources): "
+            f"{self.cost():.1f} fresh, "
             f"{self.cost(continued=True):.1f} continued; "
             f"random search over the same candidates: {self.n_random_search_fits}."
         )
         if self.space_exhausted:
             summary += " The space runs out: rungs are smaller or missing."
+        if self.timing is not None:
+            summary += f"\n{describe_timing(self.timing, self.n_candidates)}"
         return f"{format_table(*self._table())}\n{summary}"
 
     __repr__ = __str__
@@ -499,22 +574,70 @@ def group_by_level(brackets: Iterable[Bracket]) -> tuple[Level, ...]:
     return tuple(levels)
 
 
-def _bracket_cost(bracket: Bracket, continued: bool) -> int:
-    """Return the cost of a bracket in units of the resource, summed over the splits."""
-    cost = n_resources = n_splits = 0
+# --- the cost ----------------------------------------------------------------------
+
+
+def count_evaluations(bracket: Bracket) -> list[RungEvaluations]:
+    """Return what each rung of a bracket evaluates.
+
+    A candidate is never evaluated twice with the same resource on the same split.
+    """
+    counts = []
+    n_resources = n_splits = 0
     for rung in bracket.rungs:
-        n_new_splits = rung.n_splits - n_splits
-        n_added = rung.n_resources - n_resources
-        if n_added == 0:
-            per_known_split = 0
-        elif continued:
-            per_known_split = n_added
-        else:
-            per_known_split = rung.n_resources
-        per_candidate = n_splits * per_known_split + n_new_splits * rung.n_resources
-        cost += rung.n_candidates * per_candidate
+        n_known_splits = n_splits if rung.n_resources > n_resources else 0
+        counts.append(
+            RungEvaluations(
+                rung=rung,
+                n_first=rung.n_candidates * (rung.n_splits - n_splits),
+                n_further=rung.n_candidates * n_known_splits,
+                n_resources_before=n_resources,
+            )
+        )
         n_resources, n_splits = rung.n_resources, rung.n_splits
+    return counts
+
+
+def _bracket_cost(bracket: Bracket, continued: bool) -> int:
+    """Return the sum of the resource that the evaluations of a bracket are trained with."""
+    cost = 0
+    for count in count_evaluations(bracket):
+        n_resources = count.rung.n_resources
+        n_added = n_resources - count.n_resources_before
+        cost += count.n_first * n_resources
+        cost += count.n_further * (n_added if continued else n_resources)
     return cost
+
+
+def describe_timing(timing: PlanTiming, n_candidates: int) -> str:
+    """Return the sentence by which a user decides whether to run the search."""
+    workers = "1 worker" if timing.n_workers == 1 else f"{timing.n_workers} workers"
+    n_random = _two_digits(math.floor(timing.n_random_search_candidates))
+    compared = "one candidate" if n_random == 1 else f"{n_random:g} candidates"
+    if n_random > 0:
+        compared = f"about {compared}"
+    return (
+        f"Expected time: {describe_seconds(timing.total_seconds)} with {workers}; in that time "
+        f"a random search tries {compared}, and for {n_candidates} it takes "
+        f"{describe_seconds(timing.random_search_seconds)}."
+    )
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration to two digits, in the unit that suits it."""
+    if seconds < 1:
+        return "less than a second"
+    # A unit is used from 1.5 of it on, so that it is always in the plural.
+    units = (("days", 86400), ("hours", 3600), ("minutes", 60))
+    for name, length in units:
+        if seconds >= 1.5 * length:
+            return f"about {_two_digits(seconds / length):g} {name}"
+    number = _two_digits(seconds)
+    return f"about {number:g} second{'' if number == 1 else 's'}"
+
+
+def _two_digits(number: float) -> float:
+    return float(f"{number:.2g}")
 
 
 # --- promotion ---------------------------------------------------------------------

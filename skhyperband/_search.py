@@ -702,7 +702,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
           2     2             1           20         5
           1     0             5           16         2
           1     1             1           20         5
-    14 candidates for n_estimators, factor 3, 5 splits. Cost in full fits: 27.3 fresh, 22.6 continued; random search over the same candidates: 70.
+    14 candidates for n_estimators, factor 3, 5 splits. Cost in units of the resource (1 = one split with max_resources): 27.3 fresh, 22.6 continued; random search over the same candidates: 70.
     >>> search.fit(X, y).best_score_ > 0.9
     True
     """

@@ -3,9 +3,10 @@
 import contextlib
 import copy
 import numbers
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +46,12 @@ from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
 from skhyperband._space import as_space
+from skhyperband._timing import (
+    EvaluationTimer,
+    WholeEvaluation,
+    amounts_to_measure,
+    expected_timing,
+)
 
 
 class HalvingArguments(SearchArguments, Protocol):
@@ -56,6 +63,7 @@ class HalvingArguments(SearchArguments, Protocol):
     pre_dispatch: Any
     journal: Any
     random_state: Any
+    refit: Any
     error_score: Any
     return_train_score: Any
     verbose: Any
@@ -373,3 +381,49 @@ def _make_evaluator(
 def make_plan(search: HalvingArguments, data: SearchData) -> Plan:
     """Return the plan that `fit` follows for these data."""
     return resolve_plan(search, size_of(search, data))
+
+
+# --- the time of a plan ------------------------------------------------------------
+
+
+def without_side_effects(search: Any) -> Any:
+    """Return a copy of a search, whose splitter and random state may be used up."""
+    if hasattr(search.cv, "__next__"):
+        raise ValueError(
+            f"cv={search.cv!r} can be read only once, by fit; with timed=True make it a list."
+        )
+    private = copy.copy(search)
+    private.cv = copy.deepcopy(search.cv)
+    private.random_state = copy.deepcopy(search.random_state)
+    return private
+
+
+def time_plan(
+    search: HalvingArguments,
+    data: SearchData,
+    plan: Plan,
+    scorer: Any,
+    timer: Callable[[], float],
+) -> Plan:
+    """Return the plan with its expected duration, measured by evaluations on one split."""
+    seeds = _draw_seeds(search.random_state, None)
+    evaluator = replace(
+        _make_evaluator(search, data, plan, seeds, scorer, time.time),
+        timer=timer,
+        keep_exceptions=True,
+    )
+    executor = make_executor(WholeEvaluation(evaluator), search.n_jobs, search.pre_dispatch)
+    split = _median_split(data)
+    with catching.held(every_time(warnings.filters)), executor:
+        seconds = EvaluationTimer(executor, split).measure(amounts_to_measure(plan))
+    refit_seconds = 0.0
+    if search.refit:
+        refit_seconds = seconds.fit[-1] * data.n_samples / len(data.splits[split][0])
+    timing = expected_timing(plan, seconds, executor.n_workers, refit_seconds)
+    return replace(plan, timing=timing)
+
+
+def _median_split(data: SearchData) -> int:
+    """Return the split with the median number of training samples, which may differ by split."""
+    by_size = sorted(range(len(data.splits)), key=lambda split: len(data.splits[split][0]))
+    return by_size[len(by_size) // 2]

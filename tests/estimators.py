@@ -442,3 +442,57 @@ class Waiting(Scored):
             Path(self.mark).touch()
             time.sleep(60)
         return super().fit(X, y)
+
+
+class FakeClock(threading.local):
+    """Goes on only when it is told to, in each thread and process on its own."""
+
+    seconds = 0.0
+
+    def read(self):
+        """Return the time."""
+        return self.seconds
+
+    def advance(self, seconds):
+        """Let time pass."""
+        self.seconds += seconds
+
+
+CLOCK = FakeClock()
+
+
+def read_clock():
+    """Return the time of the fake clock."""
+    return CLOCK.read()
+
+
+class Timed(Scored):
+    """Takes time by the fake clock: `fixed`, and `per_unit` for each unit; a score takes `scoring`.
+
+    With `power` other than 1, the time is not proportional to the units.
+    """
+
+    def __init__(
+        self, quality=0.0, n_units=1, label=None, fixed=0.0, per_unit=1.0, power=1, scoring=0.0
+    ):
+        super().__init__(quality, n_units, label)
+        self.fixed = fixed
+        self.per_unit = per_unit
+        self.power = power
+        self.scoring = scoring
+
+    def fit(self, X, y=None):
+        """Let the time of a fit pass."""
+        CLOCK.advance(self.fixed + self.per_unit * self.n_units**self.power)
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Let the time of a score pass."""
+        CLOCK.advance(self.scoring)
+        return super().score(X, y)
+
+
+def train_in_time(fitted, n_resources, X, y):
+    """Continue the training of a `Timed`; each call takes a quarter of a second more."""
+    CLOCK.advance(0.25 + fitted.per_unit * (n_resources - fitted.n_units))
+    return fitted.set_params(n_units=n_resources)

@@ -1627,7 +1627,7 @@ def results_of(search):
 
 
 def spent(search):
-    """Return what the evaluations took, in full fits."""
+    """Return what the evaluations took, in units of the resource."""
     results = search.cv_results_
     total = np.sum(results["n_resources_trained"] * results["n_splits"])
     return pytest.approx(total / search.max_resources_)

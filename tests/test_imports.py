@@ -40,6 +40,7 @@ LAYERS = [
     ["_executors.sequential_executor", "_executors.joblib_executor"],
     ["_executors"],
     ["_evaluator"],
+    ["_timing"],
     ["_journal.hashing", "_journal.files", "_journal.entries"],
     ["_journal.known_types"],
     ["_journal.digest", "_journal.database"],

@@ -677,8 +677,9 @@ def test_plans_print_as_a_table():
         "      2     0             9          100         5",
         "      2     1             3          300         5",
         "      2     2             1          900         5",
-        "9 candidates for n_samples, factor 3, 5 splits. Cost in full fits: 15.0 fresh, "
-        "11.7 continued; random search over the same candidates: 45.",
+        "9 candidates for n_samples, factor 3, 5 splits. Cost in units of the resource (1 = one "
+        "split with max_resources): 15.0 fresh, 11.7 continued; random search over the same "
+        "candidates: 45.",
     ]
 
 

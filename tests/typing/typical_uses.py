@@ -162,6 +162,9 @@ def plans(search: HyperbandSearchCV, X: Array, y: Array) -> None:
     assert_type(plan, Plan)
     assert_type(search.plan(n_samples=900, n_splits=5, n_classes=2), Plan)
     assert_type(search.plan(X, y, groups=y), Plan)
+    assert_type(search.plan(X, y, timed=True), Plan)
+    if plan.timing is not None:
+        assert_type(plan.timing.total_seconds, float)
     assert_type(plan.cost(), float)
     assert_type(plan.cost(continued=True), float)
     assert_type(plan.n_candidates, int)
@@ -298,6 +301,7 @@ def wrong_afterwards(search: HyperbandSearchCV, plan: Plan) -> None:
     search.best_score_.append(1.0)  # type: ignore[attr-defined]
     search.plan(n_samples="many")  # type: ignore[arg-type]
     search.refit_best()  # type: ignore[call-arg]
+    search.plan(timed="yes")  # type: ignore[arg-type]
     print(search.rungs_.best_score)  # type: ignore[attr-defined]
     plan.n_splits = 3  # type: ignore[misc]
     plan.costs()  # type: ignore[attr-defined]

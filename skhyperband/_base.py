@@ -6,6 +6,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, Self
 
@@ -266,7 +267,9 @@ class BaseHalvingSearchCV(SearchBase):
             n_splits = count_splits(self, X, y, params)
         plan = resolve_plan(self, ProblemSize(n_samples, n_splits, n_classes))
         send(warn_of_lost_halvings(self, plan))
-        return plan
+        if self.max_time is None:
+            return plan
+        return replace(plan, max_time=as_seconds(self.max_time))
 
     def _timed_plan(
         self, X: Any, y: Any, sizes: Mapping[str, int | None], params: dict[str, Any]
@@ -326,7 +329,8 @@ class BaseHalvingSearchCV(SearchBase):
         TypeError
             If a parameter has an invalid type. This is checked before anything is fitted.
         TimeoutError
-            If `max_time` was reached before the first evaluation had finished.
+            If `max_time` was reached before the first evaluation began, or if the only one
+            that it left time for failed.
         OSError
             If the journal cannot be written, or if there is no space for the temporary
             files through which joblib passes the data to other processes.
@@ -356,6 +360,7 @@ class BaseHalvingSearchCV(SearchBase):
                 score=self._rule.judge,
                 deadline=deadline,
                 clock=self._clock,
+                timer=self._timer,
                 session=session,
             )
             stop_reason = self._search(run, plan, scorer)

@@ -1,14 +1,14 @@
 """The brackets of a search while it runs: who enters them, and who is promoted."""
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from skhyperband._history import SearchHistory
-from skhyperband._records import LevelResult, RungEntry
+from skhyperband._records import LevelResult, RungEntry, StopReason
+from skhyperband._rounds import Rounds, UntimedRounds
 from skhyperband._schedule import (
     Bracket,
     BracketKey,
@@ -78,6 +78,8 @@ class RunningBrackets:
     rules : BracketRules
     initial_candidates : sequence of dict
         The first candidates to enter.
+    rounds : Rounds, optional
+        The rounds that are run, by default those of the plan.
 
     Attributes
     ----------
@@ -86,7 +88,7 @@ class RunningBrackets:
     failed_rungs : list of Rung
         Those in which every candidate failed, so that none was promoted.
     n_levels : int or None
-        How many levels there will be; None where they are repeated for ever.
+        Number of levels in all rounds; None if it is not known.
     """
 
     def __init__(
@@ -95,27 +97,34 @@ class RunningBrackets:
         *,
         rules: BracketRules,
         initial_candidates: Sequence[Candidate] = (),
+        rounds: Rounds | None = None,
     ):
         self.space_exhausted = plan.space_exhausted
         self.failed_rungs: list[Rung] = []
-        self.n_levels = None if rules.repeats_forever else len(plan.levels)
-        self._plan = plan
+        self._rounds = rounds or UntimedRounds(plan, repeats_forever=rules.repeats_forever)
+        self.n_levels = self._rounds.n_levels
+        self._factor = plan.factor
         self._rules = rules
         self._initial_candidates = list(initial_candidates)
-        self._brackets = {bracket.key: bracket for bracket in plan.brackets}
+        self._brackets: dict[BracketKey, Bracket] = {}
         self._promoted: dict[BracketKey, list[int]] = defaultdict(list)
         self._n_entered = 0
 
     def levels(self) -> Iterator[Level]:
-        """Yield the levels of the plan; then those of further rounds, while candidates come."""
-        yield from self._plan.levels
-        for repeat in itertools.count(1) if self._rules.repeats_forever else ():
+        """Yield the levels of each round, while candidates come."""
+        for brackets in self._rounds:
             n_before = self._n_entered
-            brackets = [bracket.in_repeat(repeat) for bracket in self._plan.brackets]
-            self._brackets.update({bracket.key: bracket for bracket in brackets})
+            self._brackets = {bracket.key: bracket for bracket in brackets}
             yield from group_by_level(brackets)
             if self._n_entered == n_before:
                 return
+
+    @property
+    def end_reason(self) -> StopReason:
+        """The reason why there are no more levels."""
+        if self._rounds.time_is_over:
+            return "max_time"
+        return "space_exhausted" if self.space_exhausted else "completed"
 
     # -- entering
 
@@ -126,7 +135,7 @@ class RunningBrackets:
         entries = []
         for planned in level.rungs:
             bracket = self._brackets.get(planned.bracket_key)
-            if bracket is None:
+            if bracket is None or not bracket.rungs[planned.iter].n_candidates:
                 continue
             if planned.iter == 0:
                 candidates = self._draw(bracket, sampler)
@@ -140,7 +149,9 @@ class RunningBrackets:
         return entries
 
     def _draw(self, bracket: Bracket, sampler: DrawCandidates) -> list[Candidate]:
-        initial, self._initial_candidates = self._initial_candidates, []
+        n_initial = min(len(self._initial_candidates), bracket.n_candidates)
+        initial = self._initial_candidates[:n_initial]
+        self._initial_candidates = self._initial_candidates[n_initial:]
         # Ask even for none: what a later bracket draws must not depend on this one.
         drawn = sampler.ask(
             bracket.n_candidates - len(initial), repeat=bracket.repeat, bracket=bracket.s
@@ -160,7 +171,15 @@ class RunningBrackets:
             return
         self.space_exhausted = True
         if n_candidates:
-            self._brackets[bracket.key] = bracket.resized(n_candidates, self._plan.factor)
+            smaller = bracket.resized(n_candidates, self._factor)
+            sizes = [rung.n_candidates for rung in bracket.rungs]
+            self._brackets[bracket.key] = replace(
+                smaller,
+                rungs=tuple(
+                    replace(rung, n_candidates=min(rung.n_candidates, size))
+                    for rung, size in zip(smaller.rungs, sizes, strict=True)
+                ),
+            )
         else:
             del self._brackets[bracket.key]
 
@@ -183,12 +202,22 @@ class RunningBrackets:
     def _n_places(self, rung: Rung) -> int:
         """Return how many candidates the next rung of a bracket takes; 0 after the last."""
         bracket = self._brackets.get(rung.bracket_key)
-        if bracket is None or rung.iter + 1 >= len(bracket.rungs):
-            return 0
-        return bracket.rungs[rung.iter + 1].n_candidates
+        later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
+        return next((r.n_candidates for r in later if r.n_candidates), 0)
 
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
-        """Give the places on the next rungs to the best of each pool."""
+        """Give the places on the next rungs to the best of each pool.
+
+        There are fewer places than planned if the time that is left does not suffice for all.
+        """
+        level = Level(
+            result.repeat,
+            result.n_resources,
+            result.n_splits,
+            rungs=tuple({entry.rung: None for entry in entries}),
+        )
+        for bracket in self._rounds.narrowed(list(self._brackets.values()), level):
+            self._brackets[bracket.key] = bracket
         scores = dict(zip(result.candidate_ids, result.mean_scores.tolist(), strict=True))
         for pool in self.pools(entries):
             self._promote_best(pool, [scores[entry.candidate] for entry in pool.entries])

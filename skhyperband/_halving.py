@@ -48,7 +48,7 @@ def run_levels(
         brackets.promote(entries, result)
         evaluation.drop_states_of_losers()
         observer.level_end(level, result, clock() - start)
-    return "space_exhausted" if brackets.space_exhausted else "completed"
+    return brackets.end_reason
 
 
 def _first_reason(rules: Sequence[StopRule], history: SearchHistory) -> StopReason | None:

@@ -230,6 +230,9 @@ class Plan:
         attributes are `rung_seconds`, `total_seconds`, `n_workers`, `continued`,
         `random_search_seconds` and `n_random_search_candidates`. Plans that differ only in
         the timing are equal.
+    max_time : float or None
+        Time limit in seconds, to which the rounds of the search will be sized. None if there
+        is none, and in the attribute `plan_`.
 
     See Also
     --------
@@ -265,6 +268,7 @@ class Plan:
     ladder: tuple[tuple[int, int], ...]
     space_exhausted: bool = False
     timing: PlanTiming | None = field(default=None, compare=False)
+    max_time: float | None = None
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -357,7 +361,16 @@ class Plan:
             summary += " The space runs out: rungs are smaller or missing."
         if self.timing is not None:
             summary += f"\n{describe_timing(self.timing, self.n_candidates)}"
+        if self.max_time is not None:
+            summary += f"\n{self._about_rounds()}"
         return f"{format_table(*self._table())}\n{summary}"
+
+    def _about_rounds(self) -> str:
+        return (
+            f"If this does not fit into max_time={self.max_time:g} s, a smaller round comes "
+            "first, in about a third of the time, and further rounds with other candidates "
+            "follow in what is left; each ends with the maximum resource."
+        )
 
     __repr__ = __str__
 

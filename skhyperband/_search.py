@@ -170,12 +170,23 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Number of evaluations that are handed to the workers in advance: an int, an
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
-        Time limit of the search; a float is a number of seconds. No evaluation is
-        started after it. The evaluations that are running are completed, and the best
-        candidate so far is refitted with `max_resources`. A warning says if no candidate
-        was evaluated with that. If the last level is incomplete, its candidates are
-        compared on the splits that all of them have finished; if there is no such split,
-        the best candidate is chosen from the level below.
+        Time limit of the search without the refit; a float is a number of seconds. The
+        search makes the best of this time. It first evaluates `estimator` as it is
+        given, with `max_resources` on one split, to find out how long that takes. If all
+        candidates are expected to fit into the time, the search is the same as without a
+        limit. Otherwise they come in a few rounds, which the column ``repeat`` of
+        `cv_results_` numbers: the first takes about a third of the time, the next ones
+        take what is left. Each round has new candidates, and its best ones are
+        evaluated with `max_resources`. If a level takes longer than expected, fewer
+        candidates are promoted.
+
+        No evaluation is started after `max_time`. The evaluations that are running are
+        completed. If the last level is incomplete, its candidates are compared on the
+        splits that all of them have finished; if there is no such split, the best
+        candidate is chosen from the levels before. The best candidate is refitted with
+        `max_resources` in any case; a warning says if no candidate was evaluated with
+        that. If there was no time for any candidate, the result is `estimator` as it is
+        given.
     journal : str or os.PathLike, default=None
         Path of a SQLite file that stores every finished evaluation. It is created if
         it does not exist. A later search with the same data and the same class of
@@ -230,8 +241,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
-        Schedule that was executed. It is smaller than the one that `plan` returns if
-        the search ended early.
+        Schedule that was executed. It differs from the one that `plan` returns if the
+        search ended early or had several rounds because of `max_time`.
     rungs_ : RungTable
         Summary of the results of each rung, with advice for a further search.
     n_candidates_ : list of int
@@ -395,10 +406,11 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
     def _schedule_attributes(self, plan: Plan) -> dict[str, Any]:
         rungs = plan.rungs
+        widest = max(bracket.n_candidates for bracket in plan.brackets)
         return {
             "n_candidates_": [rung.n_candidates for rung in rungs],
             "n_resources_": [rung.n_resources for rung in rungs],
-            "n_required_iterations_": 1 + largest_power(plan.factor, plan.n_candidates),
+            "n_required_iterations_": 1 + largest_power(plan.factor, widest),
             "n_possible_iterations_": len(set(plan.ladder)),
         }
 
@@ -452,6 +464,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     n_repeats : int or None, default=1
         Number of rounds of Hyperband. They run one after another, each with new
         candidates. If None, rounds are run until `max_time`, which must then be given.
+        A time limit may divide a round into several smaller ones.
     promotion : {"bracket", "level"}, default="bracket"
         Candidates that compete with each other for promotion.
 
@@ -560,12 +573,23 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Number of evaluations that are handed to the workers in advance: an int, an
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
-        Time limit of the search; a float is a number of seconds. No evaluation is
-        started after it. The evaluations that are running are completed, and the best
-        candidate so far is refitted with `max_resources`. A warning says if no candidate
-        was evaluated with that. If the last level is incomplete, its candidates are
-        compared on the splits that all of them have finished; if there is no such split,
-        the best candidate is chosen from the level below.
+        Time limit of the search without the refit; a float is a number of seconds. The
+        search makes the best of this time. It first evaluates `estimator` as it is
+        given, with `max_resources` on one split, to find out how long that takes. If all
+        candidates are expected to fit into the time, the search is the same as without a
+        limit. Otherwise they come in a few rounds, which the column ``repeat`` of
+        `cv_results_` numbers: the first takes about a third of the time, the next ones
+        take what is left. Each round has new candidates, and its best ones are
+        evaluated with `max_resources`. If a level takes longer than expected, fewer
+        candidates are promoted.
+
+        No evaluation is started after `max_time`. The evaluations that are running are
+        completed. If the last level is incomplete, its candidates are compared on the
+        splits that all of them have finished; if there is no such split, the best
+        candidate is chosen from the levels before. The best candidate is refitted with
+        `max_resources` in any case; a warning says if no candidate was evaluated with
+        that. If there was no time for any candidate, the result is `estimator` as it is
+        given.
     journal : str or os.PathLike, default=None
         Path of a SQLite file that stores every finished evaluation. It is created if
         it does not exist. A later search with the same data and the same class of
@@ -620,8 +644,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
-        Schedule that was executed. It is smaller than the one that `plan` returns if
-        the search ended early.
+        Schedule that was executed. It differs from the one that `plan` returns if the
+        search ended early or had several rounds because of `max_time`.
     rungs_ : RungTable
         Summary of the results of each rung, with advice for a further search.
     n_candidates_ : list of int

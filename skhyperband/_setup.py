@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import numbers
 import time
 import warnings
@@ -29,7 +30,14 @@ from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import LevelPrinter, Observers
 from skhyperband._param_validation import check_parameters
 from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
-from skhyperband._records import Outcome, StopReason, TaskLimits
+from skhyperband._records import (
+    EvaluationKey,
+    Outcome,
+    RungEntry,
+    StopReason,
+    Task,
+    TaskLimits,
+)
 from skhyperband._resource_names import check_resource
 from skhyperband._resources import (
     N_SAMPLES,
@@ -41,8 +49,9 @@ from skhyperband._resources import (
     order_samples,
     order_splits,
 )
+from skhyperband._rounds import Rounds, TimedRounds, UntimedRounds
 from skhyperband._samplers import CheckedSampler, SamplingProblem, make_sampler
-from skhyperband._schedule import Plan
+from skhyperband._schedule import Level, Plan, Rung
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
 from skhyperband._space import as_space
@@ -235,6 +244,8 @@ class HalvingRun:
         Seconds since the epoch, from which on no evaluation is begun.
     clock : callable
         Seconds since the epoch.
+    timer : callable
+        Seconds, for durations.
     session : JournalSession or None
 
     Attributes
@@ -255,29 +266,89 @@ class HalvingRun:
         score: Callable[[Outcome], float],
         deadline: float,
         clock: Callable[[], float],
+        timer: Callable[[], float],
         session: JournalSession | None,
     ):
         seeds = _draw_seeds(search.random_state, session)
         initial = [dict(candidate) for candidate in search.initial_candidates or []]
+        self._plan = plan
         self._deadline = deadline
         self._clock = clock
+        self._full_fit: Outcome | None = None
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
         self._observer = Observers([LevelPrinter(plan.resource)] if search.verbose else [])
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
+        self.evaluator = _make_evaluator(search, data, plan, seeds, scorer, clock, timer)
+        self.executor = self._make_executor(search, session)
+        rules = search._bracket_rules()
         self.brackets = RunningBrackets(
             plan,
-            rules=search._bracket_rules(),
+            rules=rules,
             initial_candidates=initial,
+            rounds=self._make_rounds(rules),
         )
-        self.evaluator = _make_evaluator(search, data, plan, seeds, scorer, clock)
-        self.executor = self._make_executor(search, session)
 
     def _make_executor(self, search: HalvingArguments, session: JournalSession | None) -> Executor:
         executor = make_executor(self.evaluator, search.n_jobs, search.pre_dispatch)
         if session is None:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
+
+    def _make_rounds(self, rules: BracketRules) -> Rounds:
+        if self._deadline == math.inf:
+            return UntimedRounds(self._plan, repeats_forever=rules.repeats_forever)
+        return TimedRounds(
+            self._plan,
+            self.history,
+            repeats_forever=rules.repeats_forever,
+            measure_full_fit=self._measure_full_fit,
+            clock=self._clock,
+            deadline=self._deadline,
+            n_workers=self.executor.n_workers,
+        )
+
+    # -- the estimator as it is given
+
+    def _measure_full_fit(self) -> Outcome | None:
+        """Evaluate the estimator as it is given, with R on the first split, and return that.
+
+        The evaluation is not part of `cv_results_`: a search for which the time suffices has
+        the same results as one without a time limit.
+        """
+        task = Task(
+            candidate={},
+            n_resources=self._plan.max_resources,
+            split=self.history.split_order[0],
+            limits=TaskLimits(start_before=self._deadline),
+        )
+        with contextlib.closing(self.executor.run([task])) as finished:
+            for _, outcome in finished:
+                if isinstance(outcome, Outcome):
+                    self._full_fit = outcome
+        return self._full_fit
+
+    def _count_full_fit(self) -> None:
+        """Let the estimator as it is given be the only candidate, since there was time for no other."""
+        outcome = self._full_fit
+        if self.history.entries or outcome is None or outcome.failure is not None:
+            return
+        (number,) = self.history.add_candidates([{}])
+        rung = Rung(
+            repeat=0,
+            bracket=0,
+            iter=0,
+            n_candidates=1,
+            n_resources=self._plan.max_resources,
+            n_splits=1,
+            n_halvings=0,
+        )
+        key = EvaluationKey(number, rung.n_resources, self.history.split_order[0])
+        self.history.record(key, rung, outcome)
+        level = Level(0, rung.n_resources, 1, rungs=(rung,))
+        self.history.close_level(level, [RungEntry(rung, number)])
+
+    # -- the loop
 
     def _is_too_late(self) -> bool:
         return self._clock() >= self._deadline
@@ -321,6 +392,8 @@ class HalvingRun:
                     stop_rules=self._stop_rules,
                     observer=self._observer,
                 )
+            if reason == "max_time":
+                self._count_full_fit()
         finally:
             self._observer.search_end(reason)
         return reason
@@ -350,6 +423,7 @@ def _make_evaluator(
     seeds: _Seeds,
     scorer: Any,
     clock: Callable[[], float],
+    timer: Callable[[], float],
 ) -> Evaluator:
     resource: Resource = ParameterResource(plan.resource)
     splits = [Split(train, test) for train, test in data.splits]
@@ -374,6 +448,7 @@ def _make_evaluator(
         keep_exceptions=search.error_score == "raise",
         return_train_score=search.return_train_score,
         continuation=Continuation(search.continue_training, plan.resource),
+        timer=timer,
         clock=clock,
     )
 
@@ -407,11 +482,8 @@ def time_plan(
 ) -> Plan:
     """Return the plan with its expected duration, measured by evaluations on one split."""
     seeds = _draw_seeds(search.random_state, None)
-    evaluator = replace(
-        _make_evaluator(search, data, plan, seeds, scorer, time.time),
-        timer=timer,
-        keep_exceptions=True,
-    )
+    evaluator = _make_evaluator(search, data, plan, seeds, scorer, time.time, timer)
+    evaluator = replace(evaluator, keep_exceptions=True)
     executor = make_executor(WholeEvaluation(evaluator), search.n_jobs, search.pre_dispatch)
     split = _median_split(data)
     with catching.held(every_time(warnings.filters)), executor:

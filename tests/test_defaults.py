@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.stats import loguniform, uniform
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -582,13 +582,14 @@ def test_defaults_find_a_good_model():
     """With nothing but a space, the search compares many candidates and refits the best."""
     X = np.random.default_rng(0).normal(size=(400, 4))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    space = {"learning_rate": loguniform(1e-3, 1), "max_leaf_nodes": range(2, 32)}
+    space = {"max_leaf_nodes": range(2, 64), "max_features": uniform(0.1, 0.9)}
 
     search = HyperbandSearchCV(
-        HistGradientBoostingClassifier(max_iter=20, random_state=0), space, random_state=0
+        RandomForestClassifier(n_estimators=18, random_state=0), space, random_state=0
     ).fit(X, y)
 
-    assert search.resource_ == "max_iter"
+    assert search.resource_ == "n_estimators"
+    assert len(set(search.cv_results_["candidate_id"])) == 45
     assert search.best_score_ > 0.85
 
 

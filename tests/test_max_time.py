@@ -17,21 +17,25 @@ QUALITY = {"quality": np.linspace(0.05, 0.95, 9)}
 COMMON = {"resource": "n_units", "max_resources": 9, "min_resources": 1, "cv": 2}
 
 
-class Ticking:
-    """A clock on which each look takes a second; one look begins each evaluation and level."""
+class Jumping:
+    """A clock that stands still for so many looks, and is then past any limit.
 
-    def __init__(self):
+    One look begins each evaluation and each level.
+    """
+
+    def __init__(self, n_looks):
+        self.n_looks = n_looks
         self.looks = itertools.count()
 
     def __call__(self):
-        return float(next(self.looks))
+        return 0.0 if next(self.looks) < self.n_looks else 1e12
 
 
 @pytest.fixture
 def halving():
-    """Give successive halving of 9, 3 and 1 candidates by the ticking clock."""
+    """Give successive halving of 9, 3 and 1 candidates whose time is over after some looks."""
 
-    def search(max_time, **options):
+    def search(n_looks, max_time=1, **options):
         instance = published(
             SuccessiveHalvingSearchCV,
             Scored(),
@@ -41,20 +45,22 @@ def halving():
             **COMMON,
             **options,
         )
-        instance._clock = Ticking()
+        instance._clock = Jumping(n_looks)
         return instance.set_params(max_time=max_time)
 
     return search
 
 
-# The look at 0 sets the deadline, the one at 1 begins the first level; the 18
-# evaluations of 9 candidates look at 2 to 19.
+# The look at 0 sets the deadline, the one at 1 begins the evaluation of the estimator as it is
+# given, those at 2 and 3 size the first round, which is the whole plan, and the one at 4 begins
+# its first level; the 18 evaluations of 9 candidates look at 5 to 22. Those at 23 and 24 size
+# the rest of the round, and the one at 25 begins the second level.
 
 
 def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classification):
     """One split of the first level is done, and of the other some candidates only."""
     with pytest.warns(UserWarning, match="No candidate has a score with n_units=9"):
-        search = halving(14).fit(*classification)
+        search = halving(18).fit(*classification)
 
     assert search.stop_reason_ == "max_time"
     assert search.n_candidates_ == [9]
@@ -81,7 +87,7 @@ def test_refit_after_the_time_limit_has_all_resources(halving, classification):
 def test_unfinished_level_says_how_long_it_took(halving, classification):
     """The seconds of a rung are those of its fits and scores, though some splits are missing."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(14).fit(*classification)
+        search = halving(18).fit(*classification)
 
     (rung,) = search.rungs_.rungs
     results = search.cv_results_
@@ -92,7 +98,7 @@ def test_unfinished_level_says_how_long_it_took(halving, classification):
 def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classification):
     """Two of three candidates on the second level say less than all nine below."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(23).fit(*classification)
+        search = halving(28).fit(*classification)
 
     assert search.n_candidates_ == [9]
     assert (search.cv_results_["n_splits"] == 2).all()
@@ -103,7 +109,7 @@ def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classi
 def test_first_level_counts_with_the_candidates_that_came_to_it(halving, classification):
     """With nothing below, those measured on the first split are compared."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(5).fit(*classification)
+        search = halving(8).fit(*classification)
 
     assert search.n_candidates_ == [3]
     assert (search.cv_results_["n_splits"] == 1).all()
@@ -119,8 +125,8 @@ def test_time_for_nothing_is_an_error(halving, classification):
 
 def test_enough_time_changes_nothing(halving, classification, assert_same_results):
     """A limit that does not come is no limit."""
-    limited = halving(datetime.timedelta(hours=1)).fit(*classification)
-    free = halving(None).fit(*classification)
+    limited = halving(1000, datetime.timedelta(hours=1)).fit(*classification)
+    free = halving(1000, None).fit(*classification)
 
     assert limited.stop_reason_ == "completed"
     assert_same_results(limited.cv_results_, free.cv_results_)
@@ -139,12 +145,12 @@ def test_splits_that_were_known_from_below_are_no_level(classification):
     )
     whole = search.fit(*classification)
     levels = list(zip(whole.n_resources_, whole.cv_results_["n_splits"], strict=False))
-    n_looks = 1 + sum(r.n_candidates for r in whole.plan_.rungs) + len(levels)
-    for max_time in range(3, n_looks + 3):
-        search._clock = Ticking()
+    n_looks = 4 + sum(r.n_candidates for r in whole.plan_.rungs) + 3 * len(levels)
+    for n in range(6, n_looks + 3):
+        search._clock = Jumping(n)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No candidate has a score")
-            search.set_params(max_time=max_time).fit(*classification)
+            search.set_params(max_time=1).fit(*classification)
         rows = zip(
             *(search.cv_results_[n].tolist() for n in ("candidate_id", "n_resources", "n_splits")),
             strict=True,
@@ -169,8 +175,8 @@ def hyperband(**options):
 
 def test_hyperband_repeats_until_then_with_new_candidates(classification, assert_same_results):
     """n_repeats=None is so many repeats, as far as they came."""
-    search = hyperband(max_time=200)
-    search._clock = Ticking()
+    search = hyperband(max_time=1)
+    search._clock = Jumping(200)
     search.fit(*classification)
     nine = hyperband().set_params(n_repeats=9).fit(*classification)
 

@@ -1,0 +1,130 @@
+"""What a search with `max_time` comes to, beside one that was sized to that time by hand.
+
+The whole plan is run first, to know how long it takes. Then each search gets a part of that time
+as `max_time`, and for comparison fewer candidates, so many that its plan costs the same part of the
+whole plan. The score is that of the refitted model on rows that no search saw.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from quality import load, model_and_space
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from threadpoolctl import threadpool_limits
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+
+SEARCHES = {"hyperband": HyperbandSearchCV, "halving": SuccessiveHalvingSearchCV}
+
+
+def make_search(name, args, seed, **options):
+    """Return a search over the candidates of a seed."""
+    model, space, resource = model_and_space(args.model)
+    if name == "halving":
+        options = {"n_candidates": args.candidates, **options}
+    return SEARCHES[name](
+        model,
+        space,
+        **{
+            "resource": resource,
+            "max_resources": args.max_resources,
+            "min_resources": max(1, args.max_resources // 9),
+            "min_splits": 1,
+            "cv": StratifiedKFold(5, shuffle=True, random_state=0),
+            "n_jobs": args.n_jobs,
+            "random_state": seed,
+            **options,
+        },
+    )
+
+
+def sized_by_hand(name, args, seed, share, X, y):
+    """Return the search whose plan costs the given part of the whole plan, at most."""
+    whole = make_search(name, args, seed).plan(X, y)
+    for n_candidates in range(whole.brackets[0].n_candidates, 1, -1):
+        search = make_search(name, args, seed, n_candidates=n_candidates)
+        if search.plan(X, y).cost() <= share * whole.cost():
+            return search
+    return make_search(name, args, seed, n_candidates=1)
+
+
+def timed_fit(search, X, y):
+    """Fit a search; return it and its seconds without the refit."""
+    start = time.perf_counter()
+    search.fit(X, y)
+    return search, time.perf_counter() - start - search.refit_time_
+
+
+def compare(name, args, parts):
+    """Print a line for each part of the time."""
+    X_fit, X_test, y_fit, y_test = parts
+    rows = {share: [] for share in args.shares}
+    wholes = []
+    for seed in range(args.seeds):
+        whole, seconds = timed_fit(make_search(name, args, seed), X_fit, y_fit)
+        wholes.append(whole.score(X_test, y_test))
+        for share in args.shares:
+            limit = share * seconds
+            limited, used = timed_fit(make_search(name, args, seed, max_time=limit), X_fit, y_fit)
+            by_hand, used_by_hand = timed_fit(
+                sized_by_hand(name, args, seed, share, X_fit, y_fit), X_fit, y_fit
+            )
+            has_everything = limited.cv_results_["n_resources"].max() == args.max_resources
+            rows[share].append(
+                (
+                    limited.score(X_test, y_test),
+                    by_hand.score(X_test, y_test),
+                    used / limit,
+                    used_by_hand / limit,
+                    limited.plan_.n_candidates,
+                    by_hand.plan_.n_candidates,
+                    has_everything,
+                )
+            )
+    print(f"{name}: the whole plan scores {np.mean(wholes):.4f} in {seconds:.1f} s")
+    for share, measured in rows.items():
+        columns = np.array(measured, dtype=float)
+        means = columns.mean(axis=0)
+        differences = columns[:, 0] - columns[:, 1]
+        error = differences.std(ddof=1) / np.sqrt(len(differences)) if args.seeds > 1 else np.nan
+        print(
+            f"{share:8.2f}{means[0]:10.4f}{means[1]:10.4f}{differences.mean():+10.4f}{error:8.4f}"
+            f"{means[2]:10.2f}{means[3]:10.2f}{means[4]:8.1f}{means[5]:8.1f}{means[6]:8.2f}",
+            flush=True,
+        )
+
+
+def main():
+    """Compare both searches on each table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="the folder of the tables")
+    parser.add_argument(
+        "--tables", nargs="+", default=["electricity", "bank_marketing", "magictelescope"]
+    )
+    parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=list(SEARCHES))
+    parser.add_argument("--model", choices=["boosting", "forest"], default="boosting")
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--train-rows", type=int, default=1_000)
+    parser.add_argument("--candidates", type=int, default=27, help="of successive halving")
+    parser.add_argument("--max-resources", type=int, default=81)
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2, 0.5])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--n-jobs", type=int, default=1)
+    args = parser.parse_args()
+
+    for table in args.tables:
+        X, y = load(args.data, table, args.rows)
+        parts = train_test_split(X, y, stratify=y, random_state=0, train_size=args.train_rows)
+        print(f"{table}, {args.model}: {len(parts[0])} rows, R={args.max_resources}")
+        print(
+            f"{'of time':>8}{'max_time':>10}{'by hand':>10}{'difference':>10}{'+-':>8}"
+            f"{'time used':>10}{'by hand':>10}{'cand.':>8}{'by hand':>8}{'with R':>8}"
+        )
+        with threadpool_limits(1):
+            for name in args.searches:
+                compare(name, args, parts)
+
+
+if __name__ == "__main__":
+    main()

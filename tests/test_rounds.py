@@ -1,0 +1,417 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import uniform
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._rounds import Costs, narrowed_round, next_round, smaller_bracket
+from skhyperband._schedule import (
+    group_by_level,
+    hyperband,
+    resource_ladder,
+    successive_halving,
+)
+from tests.estimators import Scored
+
+# --- planning ----------------------------------------------------------------------
+
+FACTORS = st.sampled_from([Fraction(2), Fraction(3), Fraction("2.5"), Fraction(4)])
+
+
+@st.composite
+def plans(draw):
+    """Draw the brackets of a plan, and its factor."""
+    factor = draw(FACTORS)
+    n_splits = draw(st.integers(1, 5))
+    min_splits = draw(st.none() | st.integers(1, n_splits))
+    largest = draw(st.integers(1, 300))
+    smallest = draw(st.integers(1, largest))
+    ladder = resource_ladder(largest, factor, smallest, n_splits, min_splits)
+    n_candidates = draw(st.none() | st.integers(1, 60))
+    if draw(st.booleans()):
+        aggressive = draw(st.booleans())
+        return [
+            successive_halving(n_candidates, ladder, factor, aggressive_elimination=aggressive)
+        ], factor
+    return hyperband(n_candidates, ladder, factor, n_brackets=draw(st.integers(1, 6))), factor
+
+
+def sizes(bracket):
+    return [rung.n_candidates for rung in bracket.rungs]
+
+
+def costs_of(brackets, full_fit=1.0, n_workers=1):
+    return Costs(brackets[0].rungs[-1].n_resources, full_fit, {}, n_workers)
+
+
+@given(plans(), st.floats(0.01, 2), st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_rounds_take_no_more_than_the_plan_and_reach_the_maximum(plan, share, n_workers):
+    """Sizes never grow within a round, each ends with R, and in all no candidate is too many."""
+    planned, factor = plan
+    costs = costs_of(planned, n_workers=n_workers)
+    seconds = share * costs.of_round(planned)
+    left = [bracket.n_candidates for bracket in planned]
+    top = planned[0].rungs[-1]
+    n_rounds = 0
+    while any(left):
+        one = next_round(
+            planned,
+            left,
+            factor,
+            costs=costs,
+            seconds=seconds,
+            is_first=n_rounds == 0,
+            n_splits_done=top.n_splits if n_rounds else 0,
+        )
+        if one is None:
+            break
+        n_rounds += 1
+        left = [n - taken for n, taken in zip(left, one.taken, strict=True)]
+        seconds -= costs.of_round(one.brackets)
+
+        assert min(left) >= 0
+        assert sum(one.taken) == sum(bracket.n_candidates for bracket in one.brackets) > 0
+        assert len({bracket.key for bracket in one.brackets}) == len(one.brackets)
+        for bracket in one.brackets:
+            assert bracket.rungs[-1].n_resources == top.n_resources
+            assert sizes(bracket) == sorted(sizes(bracket), reverse=True)
+            assert min(sizes(bracket)) >= 1
+            assert [rung.iter for rung in bracket.rungs] == list(range(len(bracket.rungs)))
+    assert n_rounds >= 1
+
+
+@given(plans())
+@settings(deadline=None)
+def test_plan_that_fits_is_one_round(plan):
+    """With as much time as the plan takes, it is run as it is."""
+    planned, factor = plan
+    costs = costs_of(planned)
+
+    one = next_round(
+        planned,
+        [bracket.n_candidates for bracket in planned],
+        factor,
+        costs=costs,
+        seconds=costs.of_round(planned),
+        is_first=True,
+        n_splits_done=0,
+    )
+
+    assert list(one.brackets) == planned
+
+
+@pytest.mark.parametrize(
+    ("n_candidates", "expected"),
+    [
+        (81, [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)]),
+        (30, [(30, 1), (10, 3), (3, 9), (1, 27), (1, 81)]),
+        (27, [(27, 3), (9, 9), (3, 27), (1, 81)]),
+        (9, [(9, 9), (3, 27), (1, 81)]),
+        (3, [(3, 27), (1, 81)]),
+        (1, [(1, 81)]),
+    ],
+)
+def test_smaller_bracket_starts_on_a_higher_rung(n_candidates, expected):
+    """Rungs that would discard nothing are left out."""
+    factor = Fraction(3)
+    bracket = successive_halving(81, resource_ladder(81, factor, 1, 5), factor)
+
+    smaller = smaller_bracket(bracket, n_candidates, factor)
+
+    assert [(r.n_candidates, r.n_resources) for r in smaller.rungs] == expected
+
+
+def test_first_round_takes_a_third_of_the_time():
+    """It is the largest that fits into that."""
+    factor = Fraction(3)
+    planned = hyperband(None, resource_ladder(81, factor, 1, 5), factor)
+    costs = costs_of(planned)
+    left = [bracket.n_candidates for bracket in planned]
+
+    def first(seconds):
+        one = next_round(
+            planned,
+            left,
+            factor,
+            costs=costs,
+            seconds=seconds,
+            is_first=True,
+            n_splits_done=0,
+        )
+        return costs.of_round(one.brackets) / seconds
+
+    whole = costs.of_round(planned)
+    assert 0.25 < first(0.9 * whole) <= 1 / 3
+    assert 0.25 < first(0.5 * whole) <= 1 / 3
+
+
+@given(plans(), st.data())
+@settings(deadline=None)
+def test_narrowed_round_keeps_one_candidate_to_the_end(plan, data):
+    """However little time is left after a level: no size grows, and one has R."""
+    planned, _ = plan
+    level = data.draw(st.sampled_from(group_by_level(planned)))
+    seconds = data.draw(st.floats(0, 100))
+    is_last = level == group_by_level(planned)[-1]
+
+    narrowed = narrowed_round(planned, level, costs_of(planned), seconds)
+
+    for before, after in zip(planned, narrowed, strict=True):
+        assert all(new <= old for new, old in zip(sizes(after), sizes(before), strict=True))
+        left = [n for n in sizes(after) if n]
+        assert left == sorted(left, reverse=True)
+    assert narrowed[0].rungs[-1].n_candidates >= 1
+    if is_last:
+        assert narrowed == planned
+
+
+def test_level_takes_as_long_as_its_longest_evaluation():
+    """More workers than evaluations do not make it shorter."""
+    factor = Fraction(3)
+    bracket = successive_halving(3, resource_ladder(9, factor, 9, 2), factor)
+    costs = [Costs(9, 10.0, {9: 10.0}, n_workers).of_round([bracket]) for n_workers in (1, 3, 50)]
+
+    assert costs == [60.0, 20.0, 10.0]
+
+
+def test_measured_costs_replace_those_expected():
+    """What is higher up than the last measured level takes longer by what that one took longer."""
+    expected = Costs(100, 10.0, {})
+    measured = replace(expected, measured={10: 5.0})
+
+    assert measured.of_evaluation(10) == 5.0
+    extra = 5.0 - expected.of_evaluation(10)
+    assert measured.of_evaluation(50) == pytest.approx(expected.of_evaluation(50) + extra)
+
+
+# --- searches ----------------------------------------------------------------------
+
+
+class SimulatedClock:
+    """A clock that fits set forward. All its instances are the same clock, without a state."""
+
+    now = 0.0
+
+    def __call__(self):
+        return SimulatedClock.now
+
+
+class Timed(Scored):
+    """Takes time by the simulated clock: a part for each fit, and another for each unit."""
+
+    def __init__(self, quality=0.0, n_units=1, fixed=1.0, per_unit=1.0, slow=1.0):
+        super().__init__(quality, n_units)
+        self.fixed = fixed
+        self.per_unit = per_unit
+        self.slow = slow
+
+    def fit(self, X, y=None):
+        """Set the clock forward."""
+        SimulatedClock.now += self.slow * (self.fixed + self.per_unit * self.n_units)
+        return super().fit(X, y)
+
+
+class FailingAsGiven(Timed):
+    """Fails with the quality that it has by default."""
+
+    def fit(self, X, y=None):
+        """Fail, or fit."""
+        if self.quality == 0.0:
+            raise ArithmeticError("no quality")
+        return super().fit(X, y)
+
+
+SEARCHES = {
+    "halving": (SuccessiveHalvingSearchCV, {}),
+    "halving, one split first": (SuccessiveHalvingSearchCV, {"min_splits": 1}),
+    "hyperband": (HyperbandSearchCV, {}),
+    "hyperband, one split first": (HyperbandSearchCV, {"min_splits": 1, "min_resources": 3}),
+    "hyperband by level": (HyperbandSearchCV, {"promotion": "level", "min_splits": 2}),
+}
+each_search = pytest.mark.parametrize("kind", SEARCHES)
+
+
+@pytest.fixture
+def timed(classification):
+    """Give a function that fits a search by the simulated clock; it returns search and seconds."""
+
+    def fit(kind, max_time=None, model=Timed, estimator=None, space=None, **options):
+        searching, own = SEARCHES[kind]
+        SimulatedClock.now = 0.0
+        search = searching(
+            model(**(estimator or {})),
+            space or {"quality": uniform(0.1, 0.8)},
+            **{
+                "resource": "n_units",
+                "max_resources": 27,
+                "cv": 3,
+                "random_state": 0,
+                "refit": False,
+                "max_time": max_time,
+                **own,
+                **options,
+            },
+        )
+        search._clock = search._timer = SimulatedClock()
+        return search.fit(*classification), SimulatedClock.now
+
+    return fit
+
+
+FULL_FIT = 1.0 + 27
+
+
+@each_search
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8, 0.99])
+def test_limited_search_has_a_result_with_everything(timed, kind, share):
+    """Whatever the time: one candidate had R, no candidate is too many, and the time is used."""
+    whole, seconds = timed(kind)
+    search, used = timed(kind, max_time=share * seconds)
+    n_left = whole.plan_.n_candidates - search.plan_.n_candidates
+
+    assert n_left >= 0
+    assert search.best_params_["n_units"] == 27
+    assert used <= share * seconds + FULL_FIT
+    # A candidate takes as many full fits as there are splits.
+    assert n_left == 0 or used >= min(0.8 * share * seconds, share * seconds - 3 * FULL_FIT)
+    repeats = search.cv_results_["repeat"]
+    assert set(repeats) == set(range(repeats.max() + 1))
+
+
+@each_search
+def test_search_that_fits_into_the_time_is_that_without_a_limit(timed, kind, assert_same_results):
+    """The estimator as it is given, which gives the scale of time, is not among the results."""
+    whole, seconds = timed(kind, estimator={"fixed": 0.1})
+    search, used = timed(kind, estimator={"fixed": 0.1}, max_time=3 * seconds)
+
+    assert search.stop_reason_ == "completed"
+    assert used == pytest.approx(seconds + 27.1)
+    assert search.plan_ == whole.plan_
+    assert_same_results(search.cv_results_, whole.cv_results_)
+
+
+@each_search
+@pytest.mark.parametrize("slow", [2.0, 4.0])
+def test_candidates_slower_than_the_estimator_still_end_with_everything(timed, kind, slow):
+    """A round that takes longer than expected goes on with fewer candidates."""
+    space = {"quality": uniform(0.1, 0.8), "slow": [slow]}
+    _, seconds = timed(kind)
+    search, used = timed(kind, space=space, max_time=1.2 * seconds)
+
+    assert search.best_params_["n_units"] == 27
+    assert search.stop_reason_ == "max_time"
+    assert used <= 1.2 * seconds + slow * FULL_FIT
+
+
+@each_search
+def test_scale_of_time_is_not_needed(timed, kind):
+    """Where the estimator as it is given fails, a small round comes first."""
+    _, seconds = timed(kind)
+    search, _ = timed(kind, model=FailingAsGiven, max_time=seconds / 2)
+
+    assert search.best_params_["n_units"] == 27
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.plan_.rungs[0].n_candidates == 3
+
+
+@each_search
+def test_first_fit_that_takes_all_the_time_is_the_result(timed, kind):
+    """The estimator as it is given is then the only candidate."""
+    search, used = timed(kind, max_time=2.0)
+
+    assert search.stop_reason_ == "max_time"
+    assert used == FULL_FIT
+    assert search.best_params_ == {"n_units": 27}
+    assert search.n_candidates_ == [1]
+
+
+@each_search
+def test_little_time_goes_to_full_fits_on_one_split(timed, kind):
+    """With time for three fits, as many candidates have R on one split after the first fit."""
+    search, _ = timed(kind, max_time=4.1 * FULL_FIT)
+
+    assert search.n_candidates_ == [3]
+    assert search.cv_results_["n_splits"].tolist() == [1, 1, 1]
+    assert search.best_params_["n_units"] == 27
+
+
+def test_later_rounds_have_other_candidates(timed):
+    """No candidate enters twice."""
+    _, seconds = timed("hyperband")
+    search, _ = timed("hyperband", max_time=0.7 * seconds)
+    results = search.cv_results_
+
+    qualities = {
+        (p["quality"], i) for p, i in zip(results["params"], results["candidate_id"], strict=True)
+    }
+    assert results["repeat"].max() >= 1
+    assert len({quality for quality, _ in qualities}) == len(qualities)
+    assert len(qualities) == search.plan_.n_candidates
+
+
+def test_initial_candidates_wait_for_later_rounds(timed):
+    """A first round that is too small for them takes the first of them."""
+    initial = [{"quality": 0.9 + i / 100} for i in range(9)]
+    _, seconds = timed("hyperband")
+    search, _ = timed("hyperband", max_time=0.3 * seconds, initial_candidates=initial)
+    results = search.cv_results_
+
+    entered = [
+        p["quality"] for p, i in zip(results["params"], results["iter"], strict=True) if not i
+    ]
+    n_first = search.plan_.brackets[0].n_candidates
+    assert n_first < 9
+    assert entered[:n_first] == [candidate["quality"] for candidate in initial[:n_first]]
+    assert {candidate["quality"] for candidate in initial} <= set(entered)
+
+
+def test_plan_is_repeated_until_the_time_is_over(timed):
+    """With n_repeats=None whole plans are run, and a smaller round at the end."""
+    whole, seconds = timed("hyperband")
+    search, used = timed("hyperband", n_repeats=None, max_time=2.5 * seconds)
+    rounds = {}
+    for bracket in search.plan_.brackets:
+        rounds.setdefault(bracket.repeat, []).append(replace(bracket, repeat=0).n_candidates)
+
+    expected = [bracket.n_candidates for bracket in whole.plan_.brackets]
+    assert rounds[0] == rounds[1] == expected
+    assert sum(rounds[2]) < sum(expected)
+    assert search.stop_reason_ == "max_time"
+    assert used >= 0.8 * 2.5 * seconds
+
+
+def test_number_of_required_rungs_is_that_of_one_round(timed):
+    """The candidates of all rounds are not in one bracket."""
+    _, seconds = timed("halving")
+    search, _ = timed("halving", max_time=0.9 * seconds)
+
+    assert search.plan_.brackets[-1].repeat >= 1
+    assert search.n_required_iterations_ <= 4
+
+
+def test_resumed_search_takes_its_first_fit_from_the_journal(timed, tmp_path):
+    """Also the estimator as it is given is evaluated once only."""
+    _, seconds = timed("hyperband")
+    path = tmp_path / "search.sqlite"
+    first, _ = timed("hyperband", max_time=seconds / 4, journal=path)
+    again, used = timed("hyperband", max_time=seconds / 4, journal=path)
+
+    n_measured = len(first.cv_results_["params"])
+    assert again.n_replayed_ >= n_measured
+    assert again.best_score_ >= first.best_score_
+    assert used <= seconds / 4 + FULL_FIT
+
+
+def test_plan_says_how_rounds_grow():
+    """A line below the table, where there is a limit."""
+    search = HyperbandSearchCV(Scored(), {}, resource="n_units", max_resources=9, max_time=90)
+    with_limit = str(search.plan(n_samples=100))
+    without = str(search.set_params(max_time=None).plan(n_samples=100))
+
+    assert "max_time=90 s, a smaller round comes first" in with_limit
+    assert with_limit.startswith(without)

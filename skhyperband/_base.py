@@ -436,8 +436,9 @@ class BaseHalvingSearchCV(SearchBase):
         This completes a search that was interrupted, by Ctrl-C or an exception, before its
         refit, or that was fitted with ``refit=False``. It sets `best_estimator_`,
         `refit_time_` and, if the data has names, `feature_names_in_`. The best candidate is
-        chosen from `cv_results_` as in `fit`. Its resource is `max_resources_`, even if no
-        candidate was evaluated with that; a warning says so then.
+        chosen from `cv_results_` as in `fit`, and fitted with `best_params_`. Its resource
+        is `max_resources_`, even if no candidate was evaluated with that, unless it failed
+        with more than it was evaluated with; a warning says so in both cases.
 
         Parameters
         ----------

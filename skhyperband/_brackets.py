@@ -126,6 +126,17 @@ class RunningBrackets:
             return "max_time"
         return "space_exhausted" if self.space_exhausted else "completed"
 
+    def latest_start(self, level: Level) -> float:
+        """Return the time from which on no evaluation of a level is begun."""
+        return self._rounds.latest_start(list(self._brackets.values()), level)
+
+    def goes_on_after(self, result: LevelResult) -> bool:
+        """Return whether the search goes on although a level is incomplete.
+
+        The level was then ended early, to leave time for an evaluation with all resources.
+        """
+        return bool(result.candidates) and self._rounds.has_time()
+
     # -- entering
 
     def enter(
@@ -208,14 +219,13 @@ class RunningBrackets:
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
         """Give the places on the next rungs to the best of each pool.
 
-        There are fewer places than planned if the time that is left does not suffice for all.
+        Only candidates that count in the result of the level compete. There are fewer places
+        than planned if the time that is left does not suffice for all.
         """
-        level = Level(
-            result.repeat,
-            result.n_resources,
-            result.n_splits,
-            rungs=tuple({entry.rung: None for entry in entries}),
-        )
+        counted = set(result.candidate_ids)
+        entries = [entry for entry in entries if entry.candidate in counted]
+        rungs = tuple({entry.rung: None for entry in entries})
+        level = Level(result.repeat, result.n_resources, rungs[0].n_splits, rungs=rungs)
         for bracket in self._rounds.narrowed(list(self._brackets.values()), level):
             self._brackets[bracket.key] = bracket
         scores = dict(zip(result.candidate_ids, result.mean_scores.tolist(), strict=True))

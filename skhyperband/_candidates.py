@@ -5,7 +5,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from skhyperband._resource_names import other_names_of
+from skhyperband._resource_names import check_no_other_name_set, other_names_of
 from skhyperband._resources import N_SAMPLES
 from skhyperband._space import Candidate, Space
 
@@ -44,12 +44,13 @@ def candidate_check(
                 f"{sorted(names - drawn_from)}; add them there."
             )
         try:
-            clone(estimator).set_params(**clone(candidate, safe=False))
+            model = clone(estimator).set_params(**clone(candidate, safe=False))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{source} {candidate!r}, which the estimator refuses: {error} "
                 "Use names that its get_params() lists."
             ) from error
+        _check_resource_of_steps(model, resource, f"{source} {candidate!r}")
         # A step that is itself searched over decides which names there are.
         if not any(hasattr(value, "get_params") for value in candidate.values()):
             known_names.add(names)
@@ -83,6 +84,16 @@ def _check_no_alias(estimator: Any, resource: str, names: Iterable[str], source:
             f"{source} {others[0]!r}, another name of the resource {resource!r}, which the "
             "search sets; leave it out."
         )
+
+
+def _check_resource_of_steps(model: Any, resource: str, source: str) -> None:
+    """Raise if a candidate brings a step that has the resource set under another of its names."""
+    if resource == N_SAMPLES:
+        return
+    try:
+        check_no_other_name_set(model, resource)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def _set(estimator: Any, params: Candidate) -> None:

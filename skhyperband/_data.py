@@ -72,7 +72,10 @@ def _is_pair_of_rows(split: Any) -> bool:
 def _as_row_numbers(rows: Any, n_samples: int, part: str) -> np.ndarray:
     """Convert row numbers, a mask or a slice to row numbers from 0; raise for anything else."""
     if isinstance(rows, slice):
-        rows = np.arange(n_samples)[rows]
+        try:
+            rows = np.arange(n_samples)[rows]
+        except TypeError as error:
+            raise ValueError(f"{part} is a slice that selects no rows: {error}.") from error
     rows = np.asarray(rows)
     if rows.ndim != 1:
         given = f"{rows.ndim} dimensions" if rows.ndim else type(rows.item()).__name__
@@ -87,6 +90,7 @@ def _as_row_numbers(rows: Any, n_samples: int, part: str) -> np.ndarray:
         raise ValueError(
             f"{part} must be integer row numbers, a mask or a slice; got {rows.dtype}."
         )
+    rows = rows.astype(np.intp, copy=False)
     if rows.min() < -n_samples or rows.max() >= n_samples:
         raise ValueError(f"{part} has rows beyond the {n_samples} samples of X.")
     return np.where(rows < 0, rows + n_samples, rows) if rows.min() < 0 else rows

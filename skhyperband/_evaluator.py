@@ -231,7 +231,7 @@ class Evaluator:
         failure = None
         problem: Failure | None
         for key, score in scores.items():
-            name = str(key)  # As it is in cv_results_ and in a journal.
+            name = str_of(key)  # As it is in cv_results_ and in a journal.
             if several and isinstance(score, str):  # scikit-learn puts a traceback there.
                 checked[name], problem = None, Failure(FailedStep.SCORE, shortened(score))
             else:
@@ -268,8 +268,8 @@ def _private_value(value: Any) -> Any:
 
 
 def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
-    if hasattr(score, "item"):
-        with contextlib.suppress(Exception):  # More than one number.
+    if not isinstance(score, numbers.Number):
+        with contextlib.suppress(Exception):  # No array, or more than one number.
             score = score.item()
     if isinstance(score, numbers.Real):
         with contextlib.suppress(Exception):  # A number of another kind, or an enormous one.

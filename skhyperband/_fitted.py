@@ -5,7 +5,13 @@ from typing import Any
 from skhyperband._brackets import RunningBrackets
 from skhyperband._history import SearchHistory
 from skhyperband._resources import N_SAMPLES, Resource
-from skhyperband._results import Results, ResultTables, executed_plan, metric_names
+from skhyperband._results import (
+    Results,
+    ResultTables,
+    executed_plan,
+    failed_with_more,
+    metric_names,
+)
 from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers
@@ -48,7 +54,7 @@ def attributes_of_best(
     """Return the attributes of the best candidate by a metric, by name."""
     index = rule.best_row(results, metric)
     params = results["params"][index]
-    if plan.resource != N_SAMPLES:
+    if plan.resource != N_SAMPLES and not failed_with_more(results, index):
         # The refit has all resources, whatever the candidate was measured with.
         params = {**params, plan.resource: plan.max_resources}
     return {

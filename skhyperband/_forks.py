@@ -1,10 +1,9 @@
 """Ends child processes that a user's code forks and that return from it into the search."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 
 class ending_forks:  # noqa: N801
@@ -31,17 +30,24 @@ class ending_forks:  # noqa: N801
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if os.getpid() == self._parent:
             return
-        if error is None:
-            _end_process(None)
-        _end_process(error.code if isinstance(error, SystemExit) else self._describe(error))
+        _end_process(error, self._describe)
 
 
-def _end_process(status: Any) -> NoReturn:
-    """End the process with the status that `sys.exit` gives it, but without unwinding."""
-    if not (status is None or isinstance(status, int)):
-        print(status, file=sys.stderr)
-        status = 1
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+def _end_process(
+    error: BaseException | None, describe: Callable[[BaseException], str]
+) -> NoReturn:
+    """End the process as the interpreter does after an exception, but without unwinding.
+
+    Whatever goes wrong on the way, nothing leads back into the search.
+    """
+    code = 1
+    try:
+        status = error.code if isinstance(error, SystemExit) else error
+        if status is None or isinstance(status, int):
+            code = (status or 0) & 0xFF
+        else:
+            print(describe(status) if status is error else status, file=sys.stderr)
+        for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    os._exit(status or 0)
+    finally:
+        os._exit(code)

@@ -42,9 +42,12 @@ def run_levels(
             evaluation.evaluate(level, entries)
         finally:
             result = history.close_level(level, entries)
-        if not result.complete:
-            return "callback" if observer.stop_requested else "max_time"
-        sampler.tell(result)
+        if observer.stop_requested and not result.complete:
+            return "callback"
+        if not result.complete and not brackets.goes_on_after(result):
+            return "max_time"
+        if result.complete:
+            sampler.tell(result)
         brackets.promote(entries, result)
         evaluation.drop_states_of_losers()
         observer.level_end(level, result, clock() - start)

@@ -61,7 +61,7 @@ class LevelEvaluation:
     brackets : RunningBrackets
     executor : Executor
     limits : TaskLimits
-        What every task carries along.
+        What every task keeps to; a level may end earlier.
     observer : Observer
     """
 
@@ -120,23 +120,27 @@ class LevelEvaluation:
     ) -> dict[EvaluationKey, _PendingTask]:
         """Return the tasks in the order in which they run: split by split, the slowest first."""
         keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
+        latest_start = self._brackets.latest_start(level)
+        limits = replace(self._limits, start_before=min(self._limits.start_before, latest_start))
         slowest_first = self._slowest_first(entries)
         pending: dict[EvaluationKey, _PendingTask] = {}
         for split in self._history.splits_of(level):
             for entry in slowest_first:
                 key = self._history.key(entry, split)
                 if key not in self._history.outcomes and key not in pending:
-                    pending[key] = _PendingTask(entry, self._task(key, entry, keeps_state))
+                    pending[key] = _PendingTask(entry, self._task(key, entry, keeps_state, limits))
         return pending
 
-    def _task(self, key: EvaluationKey, entry: RungEntry, keeps_state: bool) -> Task:
+    def _task(
+        self, key: EvaluationKey, entry: RungEntry, keeps_state: bool, limits: TaskLimits
+    ) -> Task:
         return Task(
             candidate=self._history.candidates[entry.candidate],
             n_resources=key.n_resources,
             split=key.split,
             state=self._states.lend(key.state_key),
             keeps_state=keeps_state,
-            limits=self._limits,
+            limits=limits,
         )
 
     def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from skhyperband._candidates import check_candidate_form
+from skhyperband._messages import repr_of
 from skhyperband._space import check_space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -132,6 +133,8 @@ def _check_instance(estimator: Any) -> None:
 def _check_factor(factor: Any) -> None:
     if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
         raise TypeError(f"factor={factor!r} must be a number above 1, such as 3.")
+    if factor <= 1:
+        raise ValueError(f"factor={repr_of(factor)} must be finite and above 1, such as 3.")
     try:
         is_finite = math.isfinite(factor)
     except OverflowError as error:  # Its digits may be too many to print.
@@ -139,7 +142,7 @@ def _check_factor(factor: Any) -> None:
             f"factor is too large, about 1e{math.log10(math.floor(factor)):.0f}; it must be a number "
             "such as 3."
         ) from error
-    if not is_finite or factor <= 1:
+    if not is_finite:
         raise ValueError(f"factor={factor!r} must be finite and above 1, such as 3.")
 
 

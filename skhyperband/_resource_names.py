@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skhyperband._continuation import LIGHTGBM_ROUNDS, RULES, Continuation
+from skhyperband._messages import repr_of
 from skhyperband._resources import N_SAMPLES
 
 # Parameters that are known to count something, the most usual first.
@@ -28,14 +29,14 @@ def check_resource(estimator: Any, resource: Any) -> None:
     if resource in ("auto", N_SAMPLES):
         return
     _check_declared(estimator, resource)
-    _check_no_other_name_set(estimator, resource)
+    check_no_other_name_set(estimator, resource)
     _check_counts(estimator, resource)
 
 
 def _check_declared(estimator: Any, resource: str) -> None:
     if not _takes(estimator, resource):
         raise ValueError(
-            f"resource={resource!r} is no parameter of {estimator!r}; "
+            f"resource={resource!r} is no parameter of {repr_of(estimator)}; "
             f"{_what_to_give(estimator, resource)}"
         )
     owner, name = _owner(estimator, resource)
@@ -47,7 +48,7 @@ def _check_declared(estimator: Any, resource: str) -> None:
         )
 
 
-def _check_no_other_name_set(estimator: Any, resource: str) -> None:
+def check_no_other_name_set(estimator: Any, resource: str) -> None:
     """Raise if the estimator has the resource set under another of its names."""
     owner, _ = _owner(estimator, resource)
     for other in sorted(other_names_of(estimator, resource)):

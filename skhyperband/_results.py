@@ -363,6 +363,12 @@ def has_finite_score(results: Results) -> bool:
     )
 
 
+def failed_with_more(results: Results, row: int) -> bool:
+    """Return whether the candidate of the best row was also evaluated with more resources."""
+    is_same = results["candidate_id"] == results["candidate_id"][row]
+    return bool((results["n_resources"][is_same] > results["n_resources"][row]).any())
+
+
 def rows_of_highest_level(results: Results) -> np.ndarray:
     """Return the positions of the rows that belong to the highest level that was reached."""
     levels = np.stack([results["n_resources"], results["n_splits"]], axis=1)

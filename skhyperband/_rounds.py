@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
-from skhyperband._records import Outcome
 from skhyperband._schedule import (
     Bracket,
     Level,
@@ -23,10 +22,10 @@ from skhyperband._schedule import (
     survivors,
 )
 
-# Part of a full fit's time that the smallest possible fit is expected to take, until fits with
-# less than the maximum resource have been measured. On tables of real evaluations, a fit with
-# R/81 took 2 % to 35 % of a full one.
-SHARE_OF_SMALLEST_FIT = 0.1
+# Part of a full fit's time that the smallest possible fit is expected to take where only one
+# amount of the resource has been measured. On tables of real evaluations, a fit with R/81 took
+# 2 % to 35 % of a full one.
+DEFAULT_FIXED_SHARE = 0.1
 # Part of the time that the first of several rounds is sized to.
 SHARE_OF_FIRST_ROUND = 1 / 3
 # Full fits on one split that make it worth while to evaluate the best of them on all splits.
@@ -52,6 +51,8 @@ class Costs:
     slowdown : float
         Time that the search took so far, divided by the time that its evaluations alone
         would have taken.
+    fixed_share : float
+        Part of a full fit's time that does not depend on the resource.
     """
 
     max_resources: int
@@ -59,6 +60,7 @@ class Costs:
     measured: Mapping[int, float]
     n_workers: int = 1
     slowdown: float = 1.0
+    fixed_share: float = DEFAULT_FIXED_SHARE
 
     def of_evaluation(self, n_resources: int) -> float:
         """Return the seconds of an evaluation."""
@@ -75,7 +77,7 @@ class Costs:
 
     def _proportional(self, n_resources: int) -> float:
         share = n_resources / self.max_resources
-        return self.full_fit * (SHARE_OF_SMALLEST_FIT + (1 - SHARE_OF_SMALLEST_FIT) * share)
+        return self.full_fit * (self.fixed_share + (1 - self.fixed_share) * share)
 
     def of_round(self, brackets: Iterable[Bracket], *, after: Level | None = None) -> float:
         """Return the seconds of a round, or of the part of it that follows a level."""
@@ -369,8 +371,14 @@ class Rounds(Protocol):
     def __iter__(self) -> Iterator[Sequence[Bracket]]:
         """Yield the brackets of each round."""
 
+    def has_time(self) -> bool:
+        """Return whether there is a time limit that is not over yet."""
+
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
         """Return the brackets of a round as they go on after a level."""
+
+    def latest_start(self, brackets: Sequence[Bracket], level: Level) -> float:
+        """Return the time from which on no evaluation of a level is begun."""
 
 
 class UntimedRounds:
@@ -395,9 +403,17 @@ class UntimedRounds:
         for repeat in itertools.count(1) if self._repeats_forever else ():
             yield [bracket.in_repeat(repeat) for bracket in self._plan.brackets]
 
+    def has_time(self) -> bool:
+        """Return False: there is no limit."""
+        return False
+
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
         """Return the brackets as they are."""
         return brackets
+
+    def latest_start(self, brackets: Sequence[Bracket], level: Level) -> float:
+        """Return infinity."""
+        return math.inf
 
 
 class TimedRounds:
@@ -411,9 +427,9 @@ class TimedRounds:
         What the rounds have measured.
     repeats_forever : bool
         Whether the plan begins again when its candidates have entered.
-    measure_full_fit : callable
-        Evaluates the estimator as it is given, with the maximum resource on one split. Returns
-        the outcome; None if there was no time for it.
+    measure : callable
+        Evaluates the estimator as it is given, with so much of the resource on one split.
+        Returns the seconds; None if it failed or there was no time for it.
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -429,7 +445,7 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
-        measure_full_fit: Callable[[], Outcome | None],
+        measure: Callable[[int], float | None],
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -438,16 +454,17 @@ class TimedRounds:
         self._plan = plan
         self._history = history
         self._repeats_forever = repeats_forever
-        self._measure_full_fit = measure_full_fit
+        self._measure = measure
         self._clock = clock
         self._deadline = deadline
         self._n_workers = n_workers
-        self._full_fit: Outcome | None = None
+        self._full_fit: float | None = None
+        self._fixed_share = DEFAULT_FIXED_SHARE
         self._start = math.inf
 
     def __iter__(self) -> Iterator[Sequence[Bracket]]:
         """Yield the brackets of each round; measure the estimator as it is given before."""
-        self._full_fit = self._measure_full_fit()
+        self._measure_estimator()
         self._start = self._clock()
         repeat = 0
         for planned in self._planned():
@@ -460,6 +477,17 @@ class TimedRounds:
                 yield [bracket.in_repeat(repeat) for bracket in one.brackets]
                 repeat += 1
                 left = tuple(n - taken for n, taken in zip(left, one.taken, strict=True))
+
+    def _measure_estimator(self) -> None:
+        """Measure a full fit, and what a fit on the lowest rung costs beside it."""
+        largest = self._plan.max_resources
+        lowest = min(rung.n_resources for rung in self._plan.rungs)
+        self._full_fit = self._measure(largest)
+        smallest_fit = self._measure(lowest) if self._full_fit and lowest < largest else None
+        if self._full_fit and smallest_fit is not None:
+            of_resource, of_time = lowest / largest, smallest_fit / self._full_fit
+            fixed_share = (of_time - of_resource) / (1 - of_resource)
+            self._fixed_share = min(1.0, max(0.0, fixed_share))
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""
@@ -492,6 +520,10 @@ class TimedRounds:
         largest = self._plan.max_resources
         return max((r.n_splits for r in rungs if r.n_resources == largest), default=0)
 
+    def has_time(self) -> bool:
+        """Return whether the deadline is still to come."""
+        return self._clock() < self._deadline
+
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
         """Return the brackets of a round with no more candidates than the time left allows."""
         costs, seconds = self._costs(), self._deadline - self._clock()
@@ -502,17 +534,24 @@ class TimedRounds:
             self.time_is_over = True
         return narrowed
 
+    def latest_start(self, brackets: Sequence[Bracket], level: Level) -> float:
+        """Return the deadline, or before it the time for a first evaluation with all resources."""
+        has_higher = any(_is_after(rung, level) for b in brackets for rung in b.rungs)
+        if not has_higher or self._full_fit is None or self._n_splits_done():
+            return self._deadline
+        return self._deadline - self._full_fit
+
     def _costs(self) -> Costs | None:
         """Return what evaluations have cost so far; None where nothing is known."""
         times: dict[int, list[float]] = defaultdict(list)
         for key, outcome in self._history.outcomes.items():
-            times[key.n_resources].append(_seconds(outcome))
+            times[key.n_resources].append(outcome.fit_time + outcome.score_time)
         measured = {n_resources: sum(t) / len(t) for n_resources, t in times.items()}
         largest = self._plan.max_resources
         if largest in measured:
             full_fit = measured[largest]
-        elif self._full_fit is not None and self._full_fit.failure is None:
-            full_fit = _seconds(self._full_fit)
+        elif self._full_fit is not None:
+            full_fit = self._full_fit
         elif measured:
             highest = max(measured)
             full_fit = measured[highest] * largest / highest
@@ -524,13 +563,10 @@ class TimedRounds:
             measured=measured,
             n_workers=self._n_workers,
             slowdown=self._slowdown(times),
+            fixed_share=self._fixed_share,
         )
 
     def _slowdown(self, times: Mapping[int, Sequence[float]]) -> float:
         """Return how much longer the levels took than their evaluations alone, at least 1."""
         ideal = sum(max(sum(t) / self._n_workers, max(t)) for t in times.values())
         return max(1.0, (self._clock() - self._start) / ideal) if ideal > 0 else 1.0
-
-
-def _seconds(outcome: Outcome) -> float:
-    return outcome.fit_time + outcome.score_time

@@ -383,7 +383,7 @@ def exact_factor(factor: Any) -> Fraction:
     return factor if isinstance(factor, Fraction) else Fraction(str(factor))
 
 
-def largest_power(factor: Fraction, limit: int) -> int:
+def largest_power(factor: Fraction, limit: Fraction | int) -> int:
     """Return the largest s with factor**s <= limit, where limit is at least 1."""
     # A logarithm of floats would lose a rung: math.log(243, 3) is 4.999…
     s, power = 0, factor
@@ -443,7 +443,7 @@ def resource_ladder(
         raise ValueError("n_splits, max_resources and min_resources must be positive.")
     fewest = n_splits if min_splits is None else min_splits
     if factor**MOST_RUNGS * fewest * min_resources <= n_splits * max_resources:
-        raise _refuse_rungs(factor, "or raise min_resources")
+        raise _refuse_rungs(factor, "or raise min_resources and min_splits")
     ladder = []
     budget = Fraction(n_splits * max_resources)
     while budget >= fewest * min_resources:

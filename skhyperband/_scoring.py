@@ -77,7 +77,10 @@ class MetricRule:
         if failure.step == FailedStep.SCORING:
             raise ValueError(f"scoring={self.scoring!r}: {failure.text}")
         if self.error_score == "raise":
-            raise failure.exception or RuntimeError(failure.text)
+            # An exception may be false, such as one with a length of 0.
+            if failure.exception is not None:
+                raise failure.exception
+            raise RuntimeError(failure.text)
 
     def best_row(self, results: Results, metric: str) -> int:
         """Return the row of the best candidate: a callable `refit` chooses it, else the rank.

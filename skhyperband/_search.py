@@ -171,14 +171,14 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
         Time limit of the search without the refit; a float is a number of seconds. The
-        search makes the best of this time. It first evaluates `estimator` as it is
-        given, with `max_resources` on one split, to find out how long that takes. If all
-        candidates are expected to fit into the time, the search is the same as without a
-        limit. Otherwise they come in a few rounds, which the column ``repeat`` of
-        `cv_results_` numbers: the first takes about a third of the time, the next ones
-        take what is left. Each round has new candidates, and its best ones are
-        evaluated with `max_resources`. If a level takes longer than expected, fewer
-        candidates are promoted.
+        search makes the best of this time. It first evaluates `estimator` as it is given
+        on one split, with the largest and the smallest amount of the resource, to find
+        out how long that takes. If all candidates are expected to fit into the time, the
+        search is the same as without a limit. Otherwise they come in a few rounds, which
+        the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
+        the time, the next ones take what is left. Each round has new candidates, and its
+        best ones are evaluated with `max_resources`. If a level takes longer than
+        expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the
@@ -237,7 +237,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     best_params_ : dict
         Parameters of the best candidate. If the resource is a parameter of the
         estimator, they include it with the value `max_resources_`, even if no
-        candidate was evaluated with that.
+        candidate was evaluated with that. If the best candidate failed with more
+        resources than those of its score, it is the value that it was evaluated with.
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan
@@ -574,14 +575,14 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
     max_time : float or datetime.timedelta, default=None
         Time limit of the search without the refit; a float is a number of seconds. The
-        search makes the best of this time. It first evaluates `estimator` as it is
-        given, with `max_resources` on one split, to find out how long that takes. If all
-        candidates are expected to fit into the time, the search is the same as without a
-        limit. Otherwise they come in a few rounds, which the column ``repeat`` of
-        `cv_results_` numbers: the first takes about a third of the time, the next ones
-        take what is left. Each round has new candidates, and its best ones are
-        evaluated with `max_resources`. If a level takes longer than expected, fewer
-        candidates are promoted.
+        search makes the best of this time. It first evaluates `estimator` as it is given
+        on one split, with the largest and the smallest amount of the resource, to find
+        out how long that takes. If all candidates are expected to fit into the time, the
+        search is the same as without a limit. Otherwise they come in a few rounds, which
+        the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
+        the time, the next ones take what is left. Each round has new candidates, and its
+        best ones are evaluated with `max_resources`. If a level takes longer than
+        expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the
@@ -640,7 +641,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     best_params_ : dict
         Parameters of the best candidate. If the resource is a parameter of the
         estimator, they include it with the value `max_resources_`, even if no
-        candidate was evaluated with that.
+        candidate was evaluated with that. If the best candidate failed with more
+        resources than those of its score, it is the value that it was evaluated with.
     best_index_ : int
         Row of `cv_results_` that holds the best candidate.
     plan_ : Plan

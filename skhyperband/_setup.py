@@ -27,6 +27,7 @@ from skhyperband._halving import StopRule, run_levels
 from skhyperband._history import SearchHistory
 from skhyperband._journal import JournalSession, SharedContent, open_journal
 from skhyperband._level_evaluation import LevelEvaluation
+from skhyperband._messages import repr_of
 from skhyperband._observers import LevelPrinter, Observers
 from skhyperband._param_validation import check_parameters
 from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
@@ -109,7 +110,7 @@ def checked_arguments(
     """Return X, y and the metadata indexable; raise for what is missing or does not fit."""
     if y is None and get_tags(search.estimator).target_tags.required:
         raise ValueError(
-            f"{search.estimator!r} requires y to be passed, but the target y is None."
+            f"{repr_of(search.estimator)} requires y to be passed, but the target y is None."
         )
     X, y = checked_data(X, y, params)
     return X, y, select_metadata(X, params, None)
@@ -302,7 +303,7 @@ class HalvingRun:
             self._plan,
             self.history,
             repeats_forever=rules.repeats_forever,
-            measure_full_fit=self._measure_full_fit,
+            measure=self._measure_estimator,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
@@ -310,28 +311,30 @@ class HalvingRun:
 
     # -- the estimator as it is given
 
-    def _measure_full_fit(self) -> Outcome | None:
-        """Evaluate the estimator as it is given, with R on the first split, and return that.
+    def _measure_estimator(self, n_resources: int) -> float | None:
+        """Return the seconds of the estimator as it is given on the first split; None if it failed.
 
         The evaluation is not part of `cv_results_`: a search for which the time suffices has
         the same results as one without a time limit.
         """
         task = Task(
             candidate={},
-            n_resources=self._plan.max_resources,
+            n_resources=n_resources,
             split=self.history.split_order[0],
             limits=TaskLimits(start_before=self._deadline),
         )
         with contextlib.closing(self.executor.run([task])) as finished:
-            for _, outcome in finished:
-                if isinstance(outcome, Outcome):
-                    self._full_fit = outcome
-        return self._full_fit
+            outcomes = [result for _, result in finished if isinstance(result, Outcome)]
+        if not outcomes or outcomes[0].failure is not None:
+            return None
+        if n_resources == self._plan.max_resources:
+            self._full_fit = outcomes[0]
+        return outcomes[0].fit_time + outcomes[0].score_time
 
     def _count_full_fit(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""
         outcome = self._full_fit
-        if self.history.entries or outcome is None or outcome.failure is not None:
+        if self.history.entries or outcome is None:
             return
         (number,) = self.history.add_candidates([{}])
         rung = Rung(

@@ -79,7 +79,8 @@ def check_space(
                 )
     if lists_only and count_points(parts) > sys.maxsize:
         raise ValueError(
-            f"n_candidates='all' would be {count_points(parts):.2e} candidates, all points of the "
+            f"n_candidates='all' would be about 1e{math.log10(count_points(parts)):.0f} "
+            "candidates, all points of the "
             "grid in param_distributions; give n_candidates a number."
         )
 

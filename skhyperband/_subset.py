@@ -56,20 +56,51 @@ class Subset:
 
 
 def private_copy(value: Any) -> Any:
-    """Return a writable copy that shares no memory with the original."""
+    """Return a writable copy that shares no memory with the original.
+
+    What lies in lists, in arrays of objects and in cells is copied, too. An object that refuses
+    to be copied, such as one that holds a lock, is handed on as it is.
+    """
     if type(value) in (np.ndarray, np.memmap, np.matrix):
-        if not value.dtype.hasobject or _are_immutable(value.ravel().tolist()):
-            return value.copy(order="K")
-        return copy.deepcopy(value)
+        copied = value.copy(order="K")
+        if value.dtype.hasobject and not _are_immutable(value.ravel().tolist()):
+            for place in np.ndindex(value.shape):
+                copied[place] = private_copy(value[place])
+        return copied
     if isinstance(value, _IMMUTABLE):
         return value
     if scipy.sparse.issparse(value):
         return value.copy()
     if type(value) is list:
         return list(value) if _are_immutable(value) else [private_copy(item) for item in value]
+    if hasattr(value, "iloc") and hasattr(value, "index"):
+        return _copy_of_pandas(value)
     if hasattr(value, "clone"):  # Copies of polars share memory; selected rows do not.
         return select_rows(value, np.arange(n_rows(value)))
-    return copy.deepcopy(value)
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # Whatever an object's own copying may raise.
+        return value
+
+
+def _copy_of_pandas(value: Any) -> Any:
+    """Return a copy of a frame or series; pandas' own shares the index and the objects in cells."""
+    copied = value.copy(deep=True)
+    copied.index = value.index.copy(deep=True)
+    if value.ndim == 1:
+        if _has_mutable_cells(value):
+            copied[:] = private_copy(value.to_numpy(copy=True))
+        return copied
+    for position in range(value.shape[1]):
+        column = value.iloc[:, position]
+        if _has_mutable_cells(column):
+            copied.isetitem(position, private_copy(column.to_numpy(copy=True)))
+    return copied
+
+
+def _has_mutable_cells(column: Any) -> bool:
+    dtype = column.dtype
+    return isinstance(dtype, np.dtype) and dtype.hasobject and not _are_immutable(column)
 
 
 def _are_immutable(values: Iterable[Any]) -> bool:

@@ -17,10 +17,10 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import CaughtWarnings, Source
 from skhyperband._history import SearchHistory
-from skhyperband._messages import message_of_traceback, str_of
+from skhyperband._messages import message_of_traceback, repr_of, str_of
 from skhyperband._records import EvaluationKey, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
-from skhyperband._results import has_finite_score
+from skhyperband._results import failed_with_more, has_finite_score
 from skhyperband._schedule import Plan, Rung, largest_power
 from skhyperband._space import Candidate
 
@@ -145,7 +145,7 @@ def warn_of_other_splits(cv: Any) -> list[UserMessage]:
     if not shuffles or isinstance(cv.random_state, numbers.Integral):
         return []
     text = (
-        f"cv={cv!r} splits otherwise each time, so that nothing in the journal will be "
+        f"cv={repr_of(cv)} splits otherwise each time, so that nothing in the journal will be "
         "found again; give it an integer as random_state."
     )
     return [UserMessage(text)]
@@ -188,8 +188,16 @@ def _made_from_text(category: type[Warning], text: str) -> Warning:
     def say(self: Warning) -> str:
         return text
 
-    methods = {"__new__": Warning.__new__, "__init__": Warning.__init__, "__str__": say}
-    return type(category.__name__, (category,), {**methods, "__module__": category.__module__})()
+    methods: dict[str, Any] = {
+        "__new__": Warning.__new__,
+        "__init__": Warning.__init__,
+        "__str__": say,
+    }
+    methods["__module__"] = category.__module__
+    try:
+        return type(category.__name__, (category,), methods)()
+    except Exception:  # A class that cannot be derived from.
+        return _made_from_text(category.__mro__[1], text)
 
 
 def _in_order(history: SearchHistory) -> list[tuple[EvaluationKey, Outcome]]:
@@ -336,8 +344,9 @@ def _advice(failure: str, plan: Plan, min_resources: Any) -> str:
 
 # Parts of the messages of scikit-learn, imbalanced-learn and others about too few samples.
 _TOO_FEW = re.compile(
-    r"""n_samples | too\ few | least\ populated | n_splits | members\ in\ each\ class
-    | sample\(s\) | less\ than\ \d+\ examples | number\ of\ (samples|classes)
+    r"""n_samples(_fit)?\s*=\s*\d | ([<>=]|\ than)\s*n_samples(?!,) | min\(n_samples | too\ few
+    | least\ populated | n_splits\s*=\s*\d | members\ in\ each\ class | sample\(s\)
+    | less\ than\ \d+\ examples | number\ of\ (samples|classes)
     | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples""",
     re.VERBOSE,
 )
@@ -345,7 +354,7 @@ _TOO_FEW = re.compile(
 
 def _has_too_few_samples(failure: str) -> bool:
     """Return whether a traceback ends by saying that a fit had too few samples."""
-    *frames, message = re.split(r"^\S*Error: ", failure, flags=re.MULTILINE)
+    *frames, message = re.split(r"^[A-Za-z_][\w.]*: ", failure, flags=re.MULTILINE)
     return bool(frames) and _TOO_FEW.search(message) is not None
 
 
@@ -359,14 +368,16 @@ def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
     if measured >= highest:
         return []
     refit = "a refit takes all rows"
-    if resource != N_SAMPLES:
+    if resource != N_SAMPLES and failed_with_more(search.cv_results_, search.best_index_):
+        refit = "since it failed with more, best_params_ and a refit have that too"
+    elif resource != N_SAMPLES:
         refit = f"best_params_ and a refit have {resource}={highest}"
     text = (
         f"No candidate has a score with {resource}={highest}: the best one was chosen, and "
         f"best_score_ was measured, with {resource}={measured}; {refit}."
     )
     if search.max_time is not None:
-        text += f" Give max_time={search.max_time!r} more, or n_candidates less."
+        text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
     return [UserMessage(text)]
 
 

@@ -287,6 +287,13 @@ NATIVE_WRITERS = {
 }
 
 
+class Unprintable:
+    """Has no text."""
+
+    def __str__(self):
+        raise ArithmeticError("no text")
+
+
 class Forking(Scored):
     """Forks, in fit or in score, a child that ends as it is told.
 
@@ -304,6 +311,13 @@ class Forking(Scored):
         if child == 0:
             if self.way == "exit":
                 sys.exit(3)
+            if self.way == "huge":
+                sys.exit(2**70)
+            if self.way == "silent":
+                sys.stderr.close()
+                sys.exit("nobody hears this")
+            if self.way == "unprintable":
+                sys.exit(Unprintable())
             if self.way == "raise":
                 raise ArithmeticError("in the child")
             return  # The child continues with the code of its parent.

@@ -279,7 +279,9 @@ CALLS = {
         ["factor=1.001", "1,000 rungs", "min_resources"],
     ),
     "factor-near-1-aggressive": (
-        lambda: halving(factor=1.001, n_candidates=9, aggressive_elimination=True),
+        lambda: halving(
+            factor=1.001, n_candidates=9, min_resources="auto", aggressive_elimination=True
+        ),
         ["factor=1.001", "1,000 rungs", "aggressive_elimination"],
     ),
     "n_candidates-0": (lambda: halving(n_candidates=0), ["n_candidates=0"]),
@@ -654,7 +656,7 @@ def test_fit_parameter_that_the_estimator_does_not_take_is_named(error_score):
 @pytest.mark.parametrize("search", [halving, hyperband])
 def test_any_factor_above_1_is_taken_where_the_rungs_are_few(search, factor):
     """A factor next to 1 is no error while its bounds leave room for a few rungs only."""
-    fitted = search(factor=factor, n_candidates=3).fit(*data())
+    fitted = search(factor=factor, n_candidates=3, min_resources="auto").fit(*data())
 
     assert fitted.plan_.factor == Fraction(str(factor))
     assert 1 < len(fitted.plan_.rungs) < 20

@@ -1793,6 +1793,7 @@ def test_frames_with_categories_change_no_result(name, assert_same_results):
         SuccessiveHalvingSearchCV,
         make(),
         {"learning_rate": loguniform(0.01, 1)},
+        n_candidates=3,
         resource=resource,
         refit=False,
         **options,
@@ -1814,7 +1815,7 @@ OPTIONS = {
     "metrics": {"scoring": ["accuracy", "roc_auc"], "rank_by": "roc_auc"},
     "repeats": {"n_repeats": 2},
     "factor": {"factor": 2.5, "max_resources": 9},
-    "halving": {"search_class": SuccessiveHalvingSearchCV},
+    "halving": {"search_class": SuccessiveHalvingSearchCV, "n_candidates": 4},
     "aggressive": {
         "search_class": SuccessiveHalvingSearchCV,
         "aggressive_elimination": True,
@@ -1842,6 +1843,7 @@ def test_partial_fit_by_samples_spends_what_the_plan_says(classification):
         HyperbandSearchCV,
         GaussianNB(),
         {"var_smoothing": loguniform(1e-9, 1)},
+        n_candidates=3,
         continue_training=True,
         **options,
     )

@@ -95,9 +95,15 @@ def test_best_candidate_may_die_in_the_last_rung(classification, tmp_path, asser
     options = {"cv": ONE_SPLIT, "n_jobs": 2}
     search = search_of(deadly(tmp_path, below=2.0, from_units=9), **options)
 
-    with pytest.warns(FitFailedWarning, match=r"quality=0\.95:\nThe worker process ended"):
+    with (
+        pytest.warns(FitFailedWarning, match=r"quality=0\.95:\nThe worker process ended"),
+        pytest.warns(UserWarning, match="n_units=3; since it failed with more"),
+    ):
         search.fit(*classification)
-    with pytest.warns(FitFailedWarning, match="too low"):
+    with (
+        pytest.warns(FitFailedWarning, match="too low"),
+        pytest.warns(UserWarning, match="n_units=3; since it failed with more"),
+    ):
         raising = search_of(Failing(below=2.0, from_units=9), **options).fit(*classification)
 
     assert deaths(tmp_path).keys() == {0.95}
@@ -190,7 +196,10 @@ def test_exception_that_cannot_be_unpickled_is_no_death(classification):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("step", ["fit", "score"])
-@pytest.mark.parametrize(("way", "status"), [("exit", 3), ("raise", 1), ("return", 0)])
+@pytest.mark.parametrize(
+    ("way", "status"),
+    [("exit", 3), ("raise", 1), ("return", 0), ("huge", 0), ("silent", 1), ("unprintable", 1)],
+)
 def test_a_child_that_a_fit_forks_ends_there(
     classification, tmp_path, step, way, status, n_jobs, assert_same_results
 ):

@@ -609,7 +609,18 @@ def local_warning():
     warnings.warn(Local("only here"), stacklevel=1)
 
 
+class Final(UserWarning):
+    """Cannot be derived from, and is not made from one text."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} and {other}")
+
+    def __init_subclass__(cls):
+        raise TypeError("final")
+
+
 ODD_WARNINGS = {
+    "final": (lambda: warnings.warn(Final("c", "d"), stacklevel=1), UserWarning, "c and d"),
     "version": (version_warning, InconsistentVersionWarning, "from version 1 when using"),
     "two texts": (lambda: warnings.warn(TwoTexts("a", "b"), stacklevel=1), TwoTexts, "a and b"),
     "new": (lambda: warnings.warn(Anew(1, name="x"), stacklevel=1), Anew, "warning of x"),

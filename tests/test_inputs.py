@@ -1,5 +1,6 @@
 import copy
 import ctypes
+import threading
 
 import joblib
 import numpy as np
@@ -1017,3 +1018,86 @@ def test_large_metadata_may_be_written_to_in_a_worker():
     ).fit(X, y, prior=np.ones(2**18))
 
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def of_frame_with_lists():
+    """Return a frame whose cells are lists."""
+    pandas = pytest.importorskip("pandas")
+    X, y = of_object_arrays()
+    return pandas.DataFrame({"values": X}), y
+
+
+class Locked:
+    """A row that cannot be copied, since it holds a lock."""
+
+    def __init__(self, value):
+        self.value = value
+        self.lock = threading.Lock()
+
+
+def of_locked_rows():
+    """Return a list of rows that cannot be copied."""
+    X, y = numbers()
+    return [Locked(row.sum()) for row in X], y
+
+
+def of_locked_array():
+    """Return an array of rows that cannot be copied."""
+    rows, y = of_locked_rows()
+    return np.array(rows, dtype=object), y
+
+
+@pytest.mark.parametrize("make", [of_locked_rows, of_locked_array])
+def test_rows_that_cannot_be_copied_are_handed_on(make):
+    """As in scikit-learn's searches, an estimator may be given any objects."""
+    X, y = make()
+    search = SuccessiveHalvingSearchCV(
+        Scored(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_samples",
+        min_resources=N,
+        refit=False,
+        error_score="raise",
+    ).fit(X, y)
+
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+class WritingIntoFrames(Scored):
+    """Scores with the sum of the cells and the index, and spoils both."""
+
+    def fit(self, X, y):
+        """Sum up, and write into the cells and, by native code, into the index."""
+        index = X.index.to_numpy()
+        self.total_ = float(index.sum())
+        for row in X["values"]:
+            self.total_ += sum(row)
+            row[:] = [0.0] * len(row)
+        ctypes.memset(index.ctypes.data, 0, index.nbytes)
+        return super().fit(X, y)
+
+    def score(self, X, y):
+        """Return the sum."""
+        return self.total_
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_cells_and_index_of_a_frame_are_private(n_jobs):
+    """What a fit writes into objects in cells, or into the index, no other fit sees."""
+    X, y = of_frame_with_lists()
+    X.index = np.arange(N) + 5
+    search = SuccessiveHalvingSearchCV(
+        WritingIntoFrames(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_samples",
+        min_resources=N,
+        refit=False,
+        cv=KFold(3),
+        n_jobs=n_jobs,
+    ).fit(X, y)
+
+    assert len(set(search.cv_results_["mean_test_score"])) == 1
+    assert X.index[0] == 5
+    assert sum(X["values"].iloc[0]) != 0

@@ -24,7 +24,9 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
+from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._continuation import LIGHTGBM_ROUNDS
 from skhyperband._resource_names import check_resource
 from skhyperband._resources import (
@@ -802,3 +804,31 @@ def test_automatic_number_of_splits_holds_enough_test_samples(cv, n_splits, n_sa
 def test_count_classes(y, n_classes):
     """Of several outputs the one with most classes counts."""
     assert count_classes(y) == n_classes
+
+
+def test_a_step_that_has_the_resource_by_another_name_is_refused():
+    """An alias that a whole step brings along would overrule the rungs."""
+    lightgbm = pytest.importorskip("lightgbm")
+    steps = [lightgbm.LGBMClassifier(num_iterations=50), lightgbm.LGBMClassifier(num_trees=3)]
+    pipeline = Pipeline([("clf", lightgbm.LGBMClassifier(verbose=-1))])
+    X, y = np.zeros((60, 2)), np.arange(60) % 2
+    search = SuccessiveHalvingSearchCV(
+        pipeline, {"clf": steps}, n_candidates=2, resource="clf__n_estimators", max_resources=9
+    )
+
+    with pytest.raises(ValueError, match=r"param_distributions gives .*num_"):
+        search.fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8])
+def test_row_numbers_of_few_bits_are_row_numbers(dtype):
+    """Negative row numbers count from the end, whatever integers they are."""
+    X, y = np.zeros((200, 2)), np.arange(200) % 2
+    rows = np.arange(-100, 0) if dtype != np.uint8 else np.arange(100)
+    splits = [(rows.astype(dtype), np.arange(100)), (np.arange(100), np.arange(100, 200))]
+
+    plan = SuccessiveHalvingSearchCV(
+        DecisionTreeClassifier(), {"max_depth": range(1, 30)}, cv=splits, random_state=0
+    ).fit(X, y)
+
+    assert plan.n_splits_ == 2

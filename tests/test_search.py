@@ -1131,9 +1131,9 @@ def test_first_failure_of_a_worker_is_named(classification, search_class):
     search = search_class(Scored(), QUALITY, n_candidates=9, n_jobs=2, random_state=0)
 
     with pytest.raises(
-        ValueError, match=r"\A.*unexpected keyword argument 'wieght' \(TypeError\)"
+        ValueError, match=r"\A.*unexpected keyword argument 'weights' \(TypeError\)"
     ):
-        search.fit(*classification, wieght=1)
+        search.fit(*classification, weights=1)
 
 
 # --- distributions of the user's own -----------------------------------------------
@@ -1447,6 +1447,9 @@ def test_error_of_too_few_neighbours_names_min_resources(classification):
         {"estimator": Raising(message="no way"), "min_resources": 20},
         {"estimator": Raising(message="no way", kind=ArithmeticError), "min_resources": 20},
         {"estimator": Raising(message="", kind=StopIteration), "min_resources": 20},
+        {"estimator": Raising(message="n_samples", kind=KeyError), "min_resources": 20},
+        {"estimator": Raising(message="expected shape (n_samples,)"), "min_resources": 20},
+        {"estimator": Raising(message="bad n_splits"), "min_resources": 20},
         {"estimator": Raising(message=TOO_FEW[0]), "min_resources": 240, "n_candidates": 1},
         {
             "estimator": Failing(step="fit", below=2),

@@ -50,7 +50,7 @@ SAMPLERS: dict[str, Callable[[SamplingProblem], Sampler]] = {"random": _make_ran
 def make_sampler(sampler: Any, problem: SamplingProblem, *, whole_grid: bool) -> Sampler:
     """Return the sampler that has this name, or a copy of the user's own sampler."""
     if whole_grid:
-        return GridSampler(problem.space, problem.known)
+        return GridSampler(problem.space, problem.known, problem.seed)
     if isinstance(sampler, str):
         return SAMPLERS[sampler](problem)
     try:

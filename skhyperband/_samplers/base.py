@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skhyperband._messages import repr_of
 from skhyperband._records import LevelResult
 from skhyperband._space import Candidate
 
@@ -99,7 +100,7 @@ class CheckedSampler:
         candidates: Any = self._sampler.ask(n, repeat=repeat, bracket=bracket)
         if not isinstance(candidates, (list, tuple)):
             raise TypeError(
-                f"sampler={self._sampler!r}: ask({n}) returned {candidates!r}; return a "
+                f"sampler={self._sampler!r}: ask({n}) returned {repr_of(candidates)}; return a "
                 "list of candidates, an empty one where there are no more."
             )
         if len(candidates) > n:

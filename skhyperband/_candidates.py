@@ -5,6 +5,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from skhyperband._messages import repr_of
 from skhyperband._resource_names import check_no_other_name_set, other_names_of
 from skhyperband._resources import N_SAMPLES
 from skhyperband._space import Candidate, Space
@@ -13,13 +14,15 @@ from skhyperband._space import Candidate, Space
 def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
     """Raise unless the candidate is a dict of parameters without the resource."""
     if not isinstance(candidate, Mapping):
-        raise TypeError(f"{source} {candidate!r}; each candidate must be a dict.")
+        raise TypeError(f"{source} {repr_of(candidate)}; each candidate must be a dict.")
     for name in candidate:
         if not isinstance(name, str):
-            raise TypeError(f"{source} {candidate!r}; its keys must be names of parameters.")
+            raise TypeError(
+                f"{source} {repr_of(candidate)}; its keys must be names of parameters."
+            )
         if name == resource:
             raise ValueError(
-                f"{source} {candidate!r}, but {name!r} is the resource, which the search "
+                f"{source} {repr_of(candidate)}, but {name!r} is the resource, which the search "
                 "sets; leave it out."
             )
 
@@ -40,17 +43,17 @@ def candidate_check(
         _check_no_alias(estimator, resource, names, source)
         if own_sampler and source == source_of_drawn and not names <= drawn_from:
             raise ValueError(
-                f"{source} {candidate!r}, with names that param_distributions has not, "
+                f"{source} {repr_of(candidate)}, with names that param_distributions has not, "
                 f"{sorted(names - drawn_from)}; add them there."
             )
         try:
             model = clone(estimator).set_params(**clone(candidate, safe=False))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{source} {candidate!r}, which the estimator refuses: {error} "
+                f"{source} {repr_of(candidate)}, which the estimator refuses: {error} "
                 "Use names that its get_params() lists."
             ) from error
-        _check_resource_of_steps(model, resource, f"{source} {candidate!r}")
+        _check_resource_of_steps(model, resource, candidate, source)
         # A step that is itself searched over decides which names there are.
         if not any(hasattr(value, "get_params") for value in candidate.values()):
             known_names.add(names)
@@ -86,14 +89,14 @@ def _check_no_alias(estimator: Any, resource: str, names: Iterable[str], source:
         )
 
 
-def _check_resource_of_steps(model: Any, resource: str, source: str) -> None:
+def _check_resource_of_steps(model: Any, resource: str, candidate: Candidate, source: str) -> None:
     """Raise if a candidate brings a step that has the resource set under another of its names."""
     if resource == N_SAMPLES:
         return
     try:
         check_no_other_name_set(model, resource)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise ValueError(f"{source} {repr_of(candidate)}: {error}") from error
 
 
 def _set(estimator: Any, params: Candidate) -> None:
@@ -102,6 +105,6 @@ def _set(estimator: Any, params: Candidate) -> None:
         estimator.set_params(**clone(params, safe=False))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"param_distributions gives {params!r}, which the estimator refuses: {error} "
+            f"param_distributions gives {repr_of(params)}, which the estimator refuses: {error} "
             "Use names that its get_params() lists."
         ) from error

@@ -84,10 +84,11 @@ class LevelEvaluation:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
         pending = list(self._pending(level, entries).items())
         top = self._top_of_each_pool(entries)
-        if not self._history.outcomes and self._executor.n_workers > 1:
-            # Scoring that is wrong raises before the workers have more than one task.
-            self._evaluate_pending(pending[:1], top)
-            pending = pending[1:]
+        n_workers = self._executor.n_workers
+        if not self._history.outcomes and n_workers > 1:
+            # Scoring that is wrong raises before the workers have more than one task each.
+            self._evaluate_pending(pending[:n_workers], top)
+            pending = pending[n_workers:]
         if not self._observer.stop_requested:
             self._evaluate_pending(pending, top)
 

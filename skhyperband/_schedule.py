@@ -383,7 +383,7 @@ def exact_factor(factor: Any) -> Fraction:
     return factor if isinstance(factor, Fraction) else Fraction(str(factor))
 
 
-def largest_power(factor: Fraction, limit: Fraction | int) -> int:
+def largest_power(factor: Fraction, limit: int) -> int:
     """Return the largest s with factor**s <= limit, where limit is at least 1."""
     # A logarithm of floats would lose a rung: math.log(243, 3) is 4.999…
     s, power = 0, factor

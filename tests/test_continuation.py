@@ -2194,7 +2194,7 @@ def test_kind_that_cannot_train_on_after_all_is_fitted_fresh(classification, ass
     """An exception in a rule of this package is a warning, and no failure of the candidate."""
     search = forest_search(forest=RefusingForest(random_state=0), continue_training=True)
 
-    with pytest.warns(UserWarning, match="could not be continued .*no more trees"):
+    with pytest.warns(UserWarning, match=r"could not be continued, .*no more trees"):
         search.fit(*classification)
 
     expected = forest_search(continue_training=False).fit(*classification)
@@ -2340,6 +2340,7 @@ def test_true_names_the_parameter_that_makes_it_impossible(classification):
         SuccessiveHalvingSearchCV,
         BaggingClassifier(oob_score=True, random_state=0),
         {"max_samples": uniform(0.2, 0.7)},
+        n_candidates=3,
         resource="n_estimators",
         min_resources=20,
         max_resources=60,

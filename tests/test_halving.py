@@ -327,17 +327,17 @@ def test_only_the_rungs_own_splits_decide():
     assert numbers_by_rung(loop)[2, 2] == [4]
 
 
-# --- the first task ----------------------------------------------------------------
+# --- the first tasks ----------------------------------------------------------------
 
 
-def test_first_task_of_all_runs_alone_before_the_workers_get_more():
-    """Its outcome is there before the rest of the first level is handed over."""
+def test_first_task_of_each_worker_is_awaited_before_they_get_more():
+    """The outcomes are there before the rest of the first level is handed over."""
     executor = Executor()
     executor.n_workers = 4
 
     run(halving_plan(9, n_splits=2), executor)
 
-    assert [len(batch) for batch in executor.batches] == [1, 17, 6, 2]
+    assert [len(batch) for batch in executor.batches] == [4, 14, 6, 2]
 
 
 def test_first_task_that_fails_lets_the_others_run():
@@ -347,12 +347,12 @@ def test_first_task_that_fails_lets_the_others_run():
 
     loop = run(halving_plan(9), executor)
 
-    assert [len(batch) for batch in executor.batches] == [1, 8, 3, 1]
+    assert [len(batch) for batch in executor.batches] == [4, 5, 3, 1]
     assert numbers_by_rung(loop)[2, 2] == [8]
 
 
-def test_first_task_that_ends_the_search_is_the_only_one():
-    """What is raised for the first outcome is raised before any other task is handed over."""
+def test_first_task_that_ends_the_search_is_among_the_only_ones():
+    """What is raised for the first outcome is raised before the workers get more tasks."""
 
     def refuse(outcome):
         raise ValueError("no score")
@@ -363,7 +363,7 @@ def test_first_task_that_ends_the_search_is_the_only_one():
     with pytest.raises(ValueError, match="no score"):
         run(halving_plan(9), executor, score=refuse)
 
-    assert [len(batch) for batch in executor.batches] == [1]
+    assert [len(batch) for batch in executor.batches] == [4]
 
 
 # --- nothing is trained twice ------------------------------------------------------

@@ -1,7 +1,6 @@
 import re
 
 import numpy as np
-import pandas
 import pytest
 import sklearn
 from sklearn.base import clone
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Failing, Scored
+from tests.published import published
 
 QUALITY = {"quality": list(np.linspace(0.05, 0.95, 30))}
 COMMON = {
@@ -51,7 +51,7 @@ class Interrupting(Scored):
 
 def search_of(search_class, estimator, **options):
     """Return a search over qualities."""
-    return search_class(estimator, QUALITY, random_state=0, **{**COMMON, **options})
+    return published(search_class, estimator, QUALITY, random_state=0, **{**COMMON, **options})
 
 
 @pytest.fixture
@@ -243,6 +243,7 @@ class Naming(Scored):
 def test_refit_best_sets_the_names_of_its_own_features(search_class, classification):
     """feature_names_in_ are those of the last refit; an array has none."""
     X, y = classification
+    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcdef"))
     search = search_of(search_class, Naming()).fit(X, y)
 
@@ -274,7 +275,8 @@ def test_candidate_that_failed_with_more_is_refitted_with_what_it_was_measured(c
 
 def test_samples_that_were_not_reached_are_warned_of(classification):
     """With samples as the resource the warning counts samples."""
-    search = SuccessiveHalvingSearchCV(
+    search = published(
+        SuccessiveHalvingSearchCV,
         Interrupting(units=0, rows=100),
         QUALITY,
         n_candidates=9,

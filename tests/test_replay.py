@@ -714,7 +714,8 @@ def test_what_is_known_takes_no_time(path, classification):
     n_known = n_rows(path)
     forget(path, 0.01)
     cut = forests(journal=path, max_time=1e-9)
-    with contextlib.suppress(TimeoutError):
+    with warnings.catch_warnings(), contextlib.suppress(TimeoutError):
+        warnings.filterwarnings("ignore", "No candidate has a score")
         cut.fit(*classification)
 
     assert search.stop_reason_ == "completed"

@@ -1008,7 +1008,8 @@ def test_error_without_finite_scores_shows_the_first_failure(classification, sea
 @pytest.mark.parametrize("step", ["fit", "score"])
 def test_first_level_that_failed_wholly_ends_the_search(classification, search_class, step):
     """Fit raises before a higher level, or another bracket, is trained; the table is kept."""
-    search = search_class(
+    search = published(
+        search_class,
         Failing(step=step, below=2.0),
         QUALITY,
         n_candidates=9,
@@ -1029,7 +1030,8 @@ def test_first_level_that_failed_wholly_ends_the_search(classification, search_c
 
 def test_number_for_failures_does_not_hide_that_all_failed(classification, search_class):
     """With a number as error_score the search ends after its first level, too."""
-    search = search_class(
+    search = published(
+        search_class,
         Failing(below=2.0),
         QUALITY,
         min_resources=20,
@@ -1046,7 +1048,8 @@ def test_number_for_failures_does_not_hide_that_all_failed(classification, searc
 
 def test_scores_that_are_nan_are_no_failures(classification):
     """A first level of NaN scores, of which nothing failed, does not end the search."""
-    search = HyperbandSearchCV(
+    search = published(
+        HyperbandSearchCV,
         NanBelowNineUnits(),
         QUALITY,
         n_candidates=9,
@@ -1118,8 +1121,12 @@ def test_cause_of_a_failure_with_a_cause_is_the_last_one(classification):
 
 def test_error_without_a_failure_says_that_no_score_is_finite(classification):
     """Where nothing failed and all is NaN, the error begins with that."""
-    search = SuccessiveHalvingSearchCV(
-        Failing(step="nan", below=2.0), QUALITY, n_candidates=3, random_state=0
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Failing(step="nan", below=2.0),
+        QUALITY,
+        n_candidates=3,
+        random_state=0,
     )
 
     with pytest.raises(ValueError, match=r"\ANone of the 15 .*all of them are NaN or infinite"):
@@ -1461,6 +1468,9 @@ def test_error_of_too_few_neighbours_names_min_resources(classification):
         "another failure",
         "another error",
         "another exception",
+        "a key",
+        "a shape",
+        "bad splits",
         "all samples",
         "another resource",
     ],

@@ -6,22 +6,20 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import get_tags
 
 from skhyperband._brackets import BracketRules
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
-from skhyperband._param_validation import as_seconds, check_count
-from skhyperband._planning import ProblemSize, resolve_plan
+from skhyperband._param_validation import as_seconds
+from skhyperband._preview import preview, timed_preview
 from skhyperband._records import StopReason
-from skhyperband._resources import count_classes
 from skhyperband._results import RungTable, has_finite_score
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, survivors
@@ -30,15 +28,12 @@ from skhyperband._setup import (
     HalvingRun,
     check_arguments,
     checked_arguments,
-    count_splits,
     make_plan,
     make_scorer,
     open_journal_of,
     read_data,
-    time_plan,
-    without_side_effects,
 )
-from skhyperband._sklearn_compat import SearchBase, fit_context, n_rows
+from skhyperband._sklearn_compat import SearchBase, fit_context
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,
@@ -248,50 +243,10 @@ class BaseHalvingSearchCV(SearchBase):
         """
         if not isinstance(timed, (bool, np.bool_)):
             raise TypeError(f"timed={timed!r} must be True or False.")
+        sizes = {"n_samples": n_samples, "n_splits": n_splits, "n_classes": n_classes}
         if timed:
-            sizes = {"n_samples": n_samples, "n_splits": n_splits, "n_classes": n_classes}
-            return self._timed_plan(X, y, sizes, params)
-        check_arguments(self)
-        for name, value in {
-            "n_samples": n_samples,
-            "n_splits": n_splits,
-            "n_classes": n_classes,
-        }.items():
-            check_count(name, value, (None,))
-        if X is not None:
-            X, y = indexable(X, y)
-            n_samples = n_rows(X) if n_samples is None else n_samples
-            if n_classes is None and y is not None and is_classifier(self.estimator):
-                n_classes = count_classes(y)
-        if n_splits is None:
-            n_splits = count_splits(self, X, y, params)
-        plan = resolve_plan(self, ProblemSize(n_samples, n_splits, n_classes))
-        send(warn_of_lost_halvings(self, plan))
-        if self.max_time is None:
-            return plan
-        return replace(plan, max_time=as_seconds(self.max_time))
-
-    def _timed_plan(
-        self, X: Any, y: Any, sizes: Mapping[str, int | None], params: dict[str, Any]
-    ) -> Plan:
-        if X is None:
-            raise ValueError(
-                "timed=True fits the estimator, so that it needs the data: give X, y and what "
-                "else fit will be given, or leave timed=True out."
-            )
-        for name, value in sizes.items():
-            if value is not None:
-                raise ValueError(
-                    f"{name}={value!r} with timed=True: the data decide it; leave {name} out."
-                )
-        check_arguments(self)
-        check_backend(self.n_jobs)
-        search = without_side_effects(self)
-        scorer = make_scorer(search, self._rule)
-        data = read_data(search, X, y, params)
-        plan = make_plan(search, data)
-        send(warn_of_lost_halvings(self, plan))
-        return time_plan(search, data, plan, scorer, self._timer)
+            return timed_preview(self, X, y, sizes, params, rule=self._rule, timer=self._timer)
+        return preview(self, X, y, sizes, params)
 
     # -- fit
 

@@ -120,14 +120,6 @@ class SearchHistory:
         with np.errstate(invalid="ignore"):  # Infinite scores of both signs.
             return np.ascontiguousarray(split_scores[:, used]).mean(axis=1)
 
-    @property
-    def has_only_failures(self) -> bool:
-        """Whether something was evaluated, and each evaluation failed without a finite score."""
-        return bool(self.outcomes) and all(
-            outcome.failure is not None and not outcome.has_finite_score
-            for outcome in self.outcomes.values()
-        )
-
     # -- levels
 
     def close_level(self, level: Level, entries: Sequence[RungEntry]) -> LevelResult:

@@ -4,10 +4,9 @@ import contextlib
 import copy
 import math
 import numbers
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,12 +55,6 @@ from skhyperband._schedule import Level, Plan, Rung
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
 from skhyperband._space import as_space
-from skhyperband._timing import (
-    EvaluationTimer,
-    WholeEvaluation,
-    amounts_to_measure,
-    expected_timing,
-)
 
 
 class HalvingArguments(SearchArguments, Protocol):
@@ -71,6 +64,7 @@ class HalvingArguments(SearchArguments, Protocol):
     scoring: Any
     n_jobs: Any
     pre_dispatch: Any
+    max_time: Any
     journal: Any
     random_state: Any
     refit: Any
@@ -210,7 +204,7 @@ class _Seeds:
     splits: int
 
 
-def _draw_seeds(random_state: Any, session: JournalSession | None) -> _Seeds:
+def draw_seeds(random_state: Any, session: JournalSession | None) -> _Seeds:
     """Return the seeds; they are the same each time where `random_state` is an integer."""
     first = random_state
     if first is None:
@@ -270,7 +264,7 @@ class HalvingRun:
         timer: Callable[[], float],
         session: JournalSession | None,
     ):
-        seeds = _draw_seeds(search.random_state, session)
+        seeds = draw_seeds(search.random_state, session)
         initial = [dict(candidate) for candidate in search.initial_candidates or []]
         self._plan = plan
         self._deadline = deadline
@@ -280,7 +274,7 @@ class HalvingRun:
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
         self._observer = Observers([LevelPrinter(plan.resource)] if search.verbose else [])
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
-        self.evaluator = _make_evaluator(search, data, plan, seeds, scorer, clock, timer)
+        self.evaluator = make_evaluator(search, data, plan, seeds, scorer, clock, timer)
         self.executor = self._make_executor(search, session)
         rules = search._bracket_rules()
         self.brackets = RunningBrackets(
@@ -368,7 +362,9 @@ class HalvingRun:
 
         def all_failed(history: SearchHistory) -> StopReason | None:
             # The whole first level failed: `fit` raises, with what was measured so far.
-            return "interrupted" if history.has_only_failures else None
+            outcomes = history.outcomes.values()
+            failed = all(o.failure is not None and not o.has_finite_score for o in outcomes)
+            return "interrupted" if outcomes and failed else None
 
         # A level that is answered from a journal takes no time, so that it may begin; of one
         # that is not, the first evaluation that is to be made ends it.
@@ -419,7 +415,7 @@ def _make_checked_sampler(
     )
 
 
-def _make_evaluator(
+def make_evaluator(
     search: HalvingArguments,
     data: SearchData,
     plan: Plan,
@@ -459,46 +455,3 @@ def _make_evaluator(
 def make_plan(search: HalvingArguments, data: SearchData) -> Plan:
     """Return the plan that `fit` follows for these data."""
     return resolve_plan(search, size_of(search, data))
-
-
-# --- the time of a plan ------------------------------------------------------------
-
-
-def without_side_effects(search: Any) -> Any:
-    """Return a copy of a search, whose splitter and random state may be used up."""
-    if hasattr(search.cv, "__next__"):
-        raise ValueError(
-            f"cv={search.cv!r} can be read only once, by fit; with timed=True make it a list."
-        )
-    private = copy.copy(search)
-    private.cv = copy.deepcopy(search.cv)
-    private.random_state = copy.deepcopy(search.random_state)
-    return private
-
-
-def time_plan(
-    search: HalvingArguments,
-    data: SearchData,
-    plan: Plan,
-    scorer: Any,
-    timer: Callable[[], float],
-) -> Plan:
-    """Return the plan with its expected duration, measured by evaluations on one split."""
-    seeds = _draw_seeds(search.random_state, None)
-    evaluator = _make_evaluator(search, data, plan, seeds, scorer, time.time, timer)
-    evaluator = replace(evaluator, keep_exceptions=True)
-    executor = make_executor(WholeEvaluation(evaluator), search.n_jobs, search.pre_dispatch)
-    split = _median_split(data)
-    with catching.held(every_time(warnings.filters)), executor:
-        seconds = EvaluationTimer(executor, split).measure(amounts_to_measure(plan))
-    refit_seconds = 0.0
-    if search.refit:
-        refit_seconds = seconds.fit[-1] * data.n_samples / len(data.splits[split][0])
-    timing = expected_timing(plan, seconds, executor.n_workers, refit_seconds)
-    return replace(plan, timing=timing)
-
-
-def _median_split(data: SearchData) -> int:
-    """Return the split with the median number of training samples, which may differ by split."""
-    by_size = sorted(range(len(data.splits)), key=lambda split: len(data.splits[split][0]))
-    return by_size[len(by_size) // 2]

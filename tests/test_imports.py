@@ -57,6 +57,7 @@ LAYERS = [
     ["_candidates", "_fitted"],
     ["_param_validation", "_data", "_planning", "_user_warnings"],
     ["_setup"],
+    ["_preview"],
     ["_base"],
     ["_search", "testing"],
     ["__init__"],

@@ -4,11 +4,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from skhyperband._history import SearchHistory
 from skhyperband._records import LevelResult, RungEntry, StopReason
 from skhyperband._rounds import Rounds, UntimedRounds
+from skhyperband._samplers.base import Sampler
 from skhyperband._schedule import (
     Bracket,
     BracketKey,
@@ -22,13 +23,6 @@ from skhyperband._schedule import (
 from skhyperband._space import Candidate
 
 Promotion = Literal["bracket", "level"]
-
-
-class DrawCandidates(Protocol):
-    """What draws candidates for a bracket."""
-
-    def ask(self, n: int, *, repeat: int, bracket: int) -> list[Candidate]:
-        """Return up to n candidates."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +133,7 @@ class RunningBrackets:
 
     # -- entering
 
-    def enter(
-        self, level: Level, sampler: DrawCandidates, history: SearchHistory
-    ) -> list[RungEntry]:
+    def enter(self, level: Level, sampler: Sampler, history: SearchHistory) -> list[RungEntry]:
         """Return who is at a level: promoted candidates, and new ones drawn from the sampler."""
         entries = []
         for planned in level.rungs:
@@ -159,7 +151,7 @@ class RunningBrackets:
                 entries += [RungEntry(rung, number) for number in numbers]
         return entries
 
-    def _draw(self, bracket: Bracket, sampler: DrawCandidates) -> list[Candidate]:
+    def _draw(self, bracket: Bracket, sampler: Sampler) -> list[Candidate]:
         n_initial = min(len(self._initial_candidates), bracket.n_candidates)
         initial = self._initial_candidates[:n_initial]
         self._initial_candidates = self._initial_candidates[n_initial:]
@@ -171,7 +163,7 @@ class RunningBrackets:
         self._n_entered += len(candidates)
         if not self._n_entered:
             raise ValueError(
-                f"sampler={sampler!r} returned no candidates at all; ask(n) must return some "
+                f"sampler={sampler!r} returned no candidates at all; ask must return some "
                 "the first time."
             )
         return candidates

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas
-import polars
 import scipy.sparse
 
 
@@ -84,7 +82,12 @@ def a_target(rng, X, task, *, coded):
 # --- containers --------------------------------------------------------------------
 
 
+# pandas and polars are not installed where the oldest dependencies are tested.
+
+
 def _frame(X):
+    import pandas
+
     return pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
 
 
@@ -110,6 +113,12 @@ def _categorical_frame(X):
     return frame
 
 
+def _polars_frame(X):
+    import polars
+
+    return polars.DataFrame(X, schema=[f"x{i}" for i in range(X.shape[1])])
+
+
 def _strided(X):
     return np.repeat(X, 2, axis=1)[:, ::2]
 
@@ -124,7 +133,7 @@ CONTAINERS = {
     "frame": _frame,
     "mixed-frame": _mixed_frame,
     "categorical-frame": _categorical_frame,
-    "polars": lambda X: polars.DataFrame(X, schema=[f"x{i}" for i in range(X.shape[1])]),
+    "polars": _polars_frame,
     "csr": scipy.sparse.csr_array,
     "csc": scipy.sparse.csc_array,
     "csr-matrix": scipy.sparse.csr_matrix,

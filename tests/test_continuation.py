@@ -805,6 +805,7 @@ def test_histogram_boosting_with_categories_is_fitted_fresh(categories):
 @pytest.mark.parametrize("seed", [(0, 346)], ids=repr)
 def test_histogram_boosting_with_missing_categories_is_a_fresh_fit(seed):
     """A frame with categories and missing values in them makes no difference."""
+    pytest.importorskip("pandas")
     rng = np.random.default_rng(seed)
     table = a_table(rng, "multiclass", "categorical-frame", n=120, missing=True)
     data = Data(table.X, table.y, {}, Split(np.arange(90), np.arange(90, 120), np.arange(90)))
@@ -818,6 +819,8 @@ def test_histogram_boosting_with_missing_categories_is_a_fresh_fit(seed):
 @pytest.mark.slow
 def test_no_container_and_no_table_makes_a_difference():
     """Each rule meets each container with random candidates and tables, by the script."""
+    for name in ("pandas", "polars", "xgboost", "lightgbm", "catboost"):
+        pytest.importorskip(name)
     script = Path(__file__).parents[1] / "benchmarks" / "exactness.py"
     command = [sys.executable, script, "--candidates", "500", "--seed", "7"]
 

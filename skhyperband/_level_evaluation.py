@@ -84,19 +84,9 @@ class LevelEvaluation:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
         pending = list(self._pending(level, entries).items())
         top = self._top_of_each_pool(entries)
-        n_workers = self._executor.n_workers
-        if not self._history.outcomes and n_workers > 1:
-            # Scoring that is wrong raises before the workers have more than one task each.
-            self._evaluate_pending(pending[:n_workers], top)
-            pending = pending[n_workers:]
-        if not self._observer.stop_requested:
-            self._evaluate_pending(pending, top)
-
-    def _evaluate_pending(
-        self, pending: Sequence[tuple[EvaluationKey, _PendingTask]], top: dict[int, TopK]
-    ) -> None:
-        tasks = [one.task for _, one in pending]
-        with contextlib.closing(self._executor.run(tasks)) as results:
+        # Executors take tasks as their workers need them, so that scoring that is wrong raises
+        # before more than the first tasks are evaluated.
+        with contextlib.closing(self._executor.run([p.task for _, p in pending])) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
@@ -156,7 +146,8 @@ class LevelEvaluation:
     # -- outcomes
 
     def _record(self, key: EvaluationKey, entry: RungEntry, outcome: Outcome) -> None:
-        self._states.drop([key.state_key])
+        if self._states:
+            self._states.drop([key.state_key])
         if outcome.state is not None:
             self._states.keep(key.state_key, outcome.state)
             outcome = replace(outcome, state=None)

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from tests.estimators import Noting
 from tests.published import published
 
 SMOOTHING = {"var_smoothing": loguniform(1e-9, 10)}
@@ -935,3 +936,24 @@ def test_routing_reaches_the_workers(classification, assert_same_results):
     two = search_of(n_jobs=2, **options).fit(X, y, **params)
 
     assert_same_results(one.cv_results_, two.cv_results_)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scoring_that_is_wrong_costs_few_evaluations(classification, tmp_path, n_jobs):
+    """What the scorer returned raises as soon as it is seen, not after the level."""
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Noting(notes=str(tmp_path)),
+        {"quality": np.linspace(0, 1, 1000)},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=9,
+        scoring=lambda estimator, X, y: "good",
+        n_jobs=n_jobs,
+    )
+
+    with pytest.raises(ValueError, match="scoring must return a number"):
+        search.fit(*classification)
+
+    n_fits = sum(len(notes.read_text().splitlines()) for notes in tmp_path.iterdir())
+    assert 1 <= n_fits < 1000

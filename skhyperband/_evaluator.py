@@ -268,6 +268,8 @@ def _private_value(value: Any) -> Any:
 
 
 def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
+    if isinstance(score, float):  # NumPy's 64 bits among them: nearly always.
+        return float(score), None
     if not isinstance(score, numbers.Number):
         with contextlib.suppress(Exception):  # No array, or more than one number.
             score = score.item()

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +51,7 @@ class SearchHistory:
         self._scores: dict[EvaluationKey, float] = {}
         self._first_with: dict[tuple[object, ...], int] = {}
         self._canonical_ids: list[int] = []
+        self._known_keys: dict[tuple[int, int, int], dict[int, EvaluationKey]] = {}
         self._last_seconds: dict[int, float] = {}
 
     # -- candidates
@@ -72,14 +73,22 @@ class SearchHistory:
 
     def key(self, entry: RungEntry, split: int) -> EvaluationKey:
         """Return the key under which an evaluation is, or will be, recorded."""
-        candidate = self._canonical_ids[entry.candidate]
-        return EvaluationKey(candidate, entry.rung.n_resources, split)
+        return self._keys_by_split(entry)[split]
 
-    def keys(self, entry: RungEntry) -> list[EvaluationKey]:
+    def keys(self, entry: RungEntry) -> Collection[EvaluationKey]:
         """Return the keys of all evaluations of an entry, in the order of the splits."""
-        candidate, n_resources = self._canonical_ids[entry.candidate], entry.rung.n_resources
-        splits = sorted(self.splits_of(entry.rung))
-        return [EvaluationKey(candidate, n_resources, split) for split in splits]
+        return self._keys_by_split(entry).values()
+
+    def _keys_by_split(self, entry: RungEntry) -> dict[int, EvaluationKey]:
+        """Return the keys of an entry by split; they are made once, since there are so many."""
+        candidate = self._canonical_ids[entry.candidate]
+        place = candidate, entry.rung.n_resources, entry.rung.n_splits
+        if place not in self._known_keys:
+            self._known_keys[place] = {
+                split: EvaluationKey(candidate, entry.rung.n_resources, split)
+                for split in sorted(self.splits_of(entry.rung))
+            }
+        return self._known_keys[place]
 
     def splits_of(self, rung: Rung | Level) -> Sequence[int]:
         """Return the splits that a rung uses, in the order in which they are used."""
@@ -107,7 +116,7 @@ class SearchHistory:
         (score,) = self._mean_scores(self._split_scores([keys]), entry.rung).tolist()
         return float(score)
 
-    def _split_scores(self, keys: Sequence[Sequence[EvaluationKey]]) -> np.ndarray:
+    def _split_scores(self, keys: Sequence[Collection[EvaluationKey]]) -> np.ndarray:
         """Return the scores by entry and split, NaN for the splits that a rung does not use."""
         scores = np.full((len(keys), len(self.split_order)), np.nan)
         for line, of_entry in zip(scores, keys, strict=True):

@@ -42,6 +42,7 @@ def run_levels(
             evaluation.evaluate(level, entries)
         finally:
             result = history.close_level(level, entries)
+            observer.level_end(level, result, clock() - start)
         if observer.stop_requested and not result.complete:
             return "callback"
         if not result.complete and not brackets.goes_on_after(result):
@@ -50,7 +51,6 @@ def run_levels(
             sampler.tell(result)
         brackets.promote(entries, result)
         evaluation.drop_states_of_losers()
-        observer.level_end(level, result, clock() - start)
     return brackets.end_reason
 
 

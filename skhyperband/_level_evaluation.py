@@ -86,7 +86,11 @@ class LevelEvaluation:
         top = self._top_of_each_pool(entries)
         # Executors take tasks as their workers need them, so that scoring that is wrong raises
         # before more than the first tasks are evaluated.
-        with contextlib.closing(self._executor.run([p.task for _, p in pending])) as results:
+        tasks = [one.task for _, one in pending]
+        running = self._executor.run(
+            tasks, lambda position: self._observer.evaluation_begin(pending[position][1].entry)
+        )
+        with contextlib.closing(running) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue

@@ -24,11 +24,14 @@ class Observer:
     def level_begin(self, level: Level, entries: Sequence[RungEntry]) -> None:
         """Do what is due before the candidates of a level are evaluated."""
 
+    def evaluation_begin(self, entry: RungEntry) -> None:
+        """Do what is due when a worker is given an evaluation."""
+
     def evaluation_end(self, entry: RungEntry, outcome: Outcome) -> None:
         """Do what is due after an evaluation was recorded."""
 
     def level_end(self, level: Level, result: LevelResult, seconds: float) -> None:
-        """Do what is due after a level is complete; `seconds` is its wall time."""
+        """Do what is due after a level, complete or not; `seconds` is its wall time."""
 
     def search_end(self, reason: StopReason) -> None:
         """Do what is due after the search has ended, whatever ended it."""
@@ -54,6 +57,11 @@ class Observers(Observer):
         """Tell every observer."""
         for observer in self._observers:
             observer.level_begin(level, entries)
+
+    def evaluation_begin(self, entry: RungEntry) -> None:
+        """Tell every observer."""
+        for observer in self._observers:
+            observer.evaluation_begin(entry)
 
     def evaluation_end(self, entry: RungEntry, outcome: Outcome) -> None:
         """Tell every observer."""
@@ -90,7 +98,9 @@ class LevelPrinter(Observer):
         self._n_levels = n_levels
 
     def level_end(self, level: Level, result: LevelResult, seconds: float) -> None:
-        """Print the line."""
+        """Print the line of a complete level."""
+        if not result.complete:
+            return
         self._n_ended += 1
         failures = f", {result.n_failures} evaluations failed" if result.n_failures else ""
         replayed = f", {result.n_replayed} from the journal" if result.n_replayed else ""

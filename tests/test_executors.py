@@ -204,6 +204,23 @@ def test_every_task_comes_back_once_with_its_position(start, n_tasks):
 
 
 @every_executor
+def test_every_task_is_announced_once_before_its_result(start):
+    """The start of a task is told in the thread that takes the results."""
+    events = []
+
+    def started(position):
+        events.append(("start", position, threading.get_ident()))
+
+    with start(tenfold) as executor:
+        for position, _ in executor.run(tasks_of(12), started):
+            events.append(("result", position, threading.get_ident()))
+
+    assert {thread for _, _, thread in events} == {threading.get_ident()}
+    for position in range(12):
+        assert [kind for kind, at, _ in events if at == position] == ["start", "result"]
+
+
+@every_executor
 def test_no_tasks_have_no_results(start):
     """An executor that is given nothing to run ends at once, and can run tasks afterwards."""
     with start(tenfold) as executor:
@@ -450,10 +467,12 @@ def die_once(marks, task):
 @executors_with_processes
 def test_task_whose_worker_died_is_tried_again(start, marks):
     """A worker may have died of something else, such as a lack of memory."""
+    announced = []
     with start(functools.partial(die_once, marks)) as executor:
-        found = scores(executor.run(tasks_of(1)))
+        found = scores(executor.run(tasks_of(1), announced.append))
 
     assert found == {0: 0.0}
+    assert announced == [0]
 
 
 # --- states ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhyperband._brackets import BracketRules, RunningBrackets
+from skhyperband._executors.base import ignore_start
 from skhyperband._executors.states import LocalStateStore, State
 from skhyperband._halving import run_levels
 from skhyperband._history import SearchHistory
@@ -68,9 +69,10 @@ class Executor:
     def tasks(self):
         return list(itertools.chain.from_iterable(self.batches))
 
-    def run(self, tasks):
+    def run(self, tasks, on_start=ignore_start):
         self.batches.append([replace(task, state=opened(task.state)) for task in tasks])
         for position in self._order(range(len(tasks))):
+            on_start(position)
             yield FinishedTask(position, self._outcome(tasks[position]))
 
     def _outcome(self, task):
@@ -481,8 +483,8 @@ class Unsteady(Executor):
         self._after = after
         self._ending = ending
 
-    def run(self, tasks):
-        for position, outcome in super().run(tasks):
+    def run(self, tasks, on_start=ignore_start):
+        for position, outcome in super().run(tasks, on_start):
             task = tasks[position]
             if len(self.outcomes) < self._after:
                 self.outcomes[task.candidate["x"], task.n_resources, task.split] = outcome
@@ -665,8 +667,8 @@ def test_losers_leave_no_state_while_the_level_still_runs(promotion):
     kept = []
 
     class Counting(Executor):
-        def run(self, tasks):
-            for item in super().run(tasks):
+        def run(self, tasks, on_start=ignore_start):
+            for item in super().run(tasks, on_start):
                 yield item
                 kept.append(len(self.states))
 
@@ -884,6 +886,7 @@ class Watching(Observer):
         self.n_levels = "not told"
         self.begun = []
         self.ended = []
+        self.evaluations_begun = []
         self.n_evaluations = 0
         self._stop_after = stop_after
 
@@ -897,7 +900,11 @@ class Watching(Observer):
     def level_begin(self, level, entries):
         self.begun.append((level, len(entries)))
 
+    def evaluation_begin(self, entry):
+        self.evaluations_begun.append(entry)
+
     def evaluation_end(self, entry, outcome):
+        assert entry in self.evaluations_begun
         self.n_evaluations += 1
 
     def level_end(self, level, result, seconds):
@@ -919,13 +926,34 @@ def test_observers_are_told_every_level():
 
 
 def test_observers_are_told_every_evaluation():
-    """What is recorded is told, once."""
+    """They are told of each one when it begins, and once more when it was recorded."""
     observer = Watching()
     executor = Executor()
 
     run(hyperband_plan(9, n_splits=2), executor, observer=observer)
 
-    assert observer.n_evaluations == len(executor.tasks)
+    tasks = [(task.candidate["x"], task.n_resources) for task in executor.tasks]
+    begun = [(entry.candidate, entry.rung.n_resources) for entry in observer.evaluations_begun]
+    assert begun == tasks
+    assert observer.n_evaluations == len(tasks)
+
+
+@pytest.mark.parametrize("ending", ["too late", "interrupt", "stop"])
+def test_observers_are_told_the_end_of_a_level_that_is_cut_short(ending):
+    """What begins has an end; what a level that did not finish has measured is told."""
+    observer = Watching(stop_after=4 if ending == "stop" else math.inf)
+    executor = Executor(by_number) if ending == "stop" else Unsteady(by_number, 4, ending)
+    interrupted = (
+        pytest.raises(KeyboardInterrupt) if ending == "interrupt" else contextlib.nullcontext()
+    )
+
+    with interrupted:
+        run(halving_plan(9, 9), executor, observer=observer)
+
+    [(level, _)] = observer.begun
+    [(ended, result, _)] = observer.ended
+    assert ended == level
+    assert (result.complete, result.best_score) == (False, 3.0)
 
 
 def test_level_results_count_failed_evaluations():

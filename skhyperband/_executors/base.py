@@ -1,9 +1,15 @@
 """What every executor does: it runs tasks somewhere, and keeps the states of candidates there."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Protocol, Self
 
 from skhyperband._records import FinishedTask, StateKey, Task
+
+OnStart = Callable[[int], None]
+
+
+def ignore_start(position: int) -> None:
+    """Do nothing when a task starts."""
 
 
 class StateStore(Protocol):
@@ -66,8 +72,13 @@ class Executor(Protocol):
 
     def __exit__(self, *exc_info: Any) -> None: ...
 
-    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+    def run(
+        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+    ) -> Generator[FinishedTask, None, None]:
         """Yield the result of every task with its position in `tasks`, in the order of completion.
+
+        ``on_start(position)`` is called once for every task, in this thread, when a worker has
+        the task or will have it next, and before the result is yielded.
 
         A task whose worker dies has an outcome with a failure of the step "worker"; the other
         tasks are not affected. Closing the generator ends the run as soon as possible, and the

@@ -13,6 +13,7 @@ import joblib
 from joblib.externals.loky import process_executor
 from joblib.parallel import SequentialBackend, ThreadingBackend, get_active_backend
 
+from skhyperband._executors.base import OnStart, ignore_start
 from skhyperband._executors.broadcast import MIN_MAPPED_SIZE, Broadcast, ReceivedBroadcast
 from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.shared_memory import RemoteBuffer, SharedBuffer
@@ -68,15 +69,18 @@ class JoblibExecutor:
         self.states.close()
         self._exit_stack.close()
 
-    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+    def run(
+        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+    ) -> Generator[FinishedTask, None, None]:
         """Yield the results as they arrive; tasks of dead workers are tried again, alone."""
         if self._ended_early:
             self._restart()
         waiting = dict(enumerate(tasks))
+        starts = _Starts(on_start)
         while waiting:
             sent: list[int] = []
             try:
-                stream = self._stream(waiting, sent)
+                stream = self._stream(waiting, sent, starts)
                 with self._explain_full_folder(), contextlib.closing(stream) as finished:
                     for finished_task in finished:
                         del waiting[finished_task.position]
@@ -90,6 +94,7 @@ class JoblibExecutor:
                 # joblib does not say which task it was, and ends all workers. The tasks that were
                 # not sent are run again with new workers, in the next turn of this loop.
                 self._restart()
+                starts.announce()
                 suspects = {p: waiting.pop(p) for p in sent if p in waiting}
                 yield from retry_in_isolation(self._broadcast, suspects)
             except RuntimeError as error:
@@ -131,7 +136,7 @@ class JoblibExecutor:
         self._parallel = self._exit_stack.enter_context(self._new_parallel())
 
     def _stream(
-        self, waiting: dict[int, Task], sent: list[int]
+        self, waiting: dict[int, Task], sent: list[int], starts: "_Starts"
     ) -> Generator[FinishedTask, None, None]:
         """Run the waiting tasks; add the positions of those that joblib has taken to `sent`."""
         buffers: dict[int, SharedBuffer] = {}
@@ -142,6 +147,7 @@ class JoblibExecutor:
                 if stopped.is_set():
                     return
                 sent.append(position)
+                starts.add(position)
                 if self._uses_shared_memory and task.keeps_state:
                     buffers[position] = SharedBuffer()
                 buffer = buffers.get(position)
@@ -153,7 +159,9 @@ class JoblibExecutor:
         try:
             # A loop, since `yield from` would close joblib's generator together with this one,
             # and joblib then warns of results that nobody took.
+            starts.announce()
             for finished in outputs:
+                starts.announce()
                 # This closes the buffer, unless a state came in it.
                 buffers.pop(finished.position, None)
                 if isinstance(finished.result, Outcome) and finished.result.state is not None:
@@ -164,6 +172,30 @@ class JoblibExecutor:
             stopped.set()
             if isinstance(outputs, Generator):
                 _stop(outputs, ends_workers=len(_entered) <= 1)
+
+
+class _Starts:
+    """Announces the tasks that joblib has taken, each once.
+
+    joblib takes tasks in threads of its own; they are announced in the thread of the search.
+    """
+
+    def __init__(self, on_start: OnStart):
+        self._on_start = on_start
+        self._taken: collections.deque[int] = collections.deque()
+        self._announced: set[int] = set()
+
+    def add(self, position: int) -> None:
+        """Note that a task was taken."""
+        self._taken.append(position)
+
+    def announce(self) -> None:
+        """Announce the tasks that were taken since the last call."""
+        while self._taken:
+            position = self._taken.popleft()
+            if position not in self._announced:
+                self._announced.add(position)
+                self._on_start(position)
 
 
 # --- in the worker -----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any, Self
 
+from skhyperband._executors.base import OnStart, ignore_start
 from skhyperband._executors.states import LocalStateStore
 from skhyperband._records import Evaluate, FinishedTask, Task
 
@@ -28,7 +29,10 @@ class SequentialExecutor:
     def __exit__(self, *exc_info: Any) -> None:
         self.states.close()
 
-    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+    def run(
+        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+    ) -> Generator[FinishedTask, None, None]:
         """Yield the result of every task, in the order of the tasks."""
         for position, task in enumerate(tasks):
+            on_start(position)
             yield FinishedTask(position, self._evaluate(task))

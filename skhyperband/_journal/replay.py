@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from skhyperband._evaluator import Evaluator
-from skhyperband._executors.base import Executor, StateStore
+from skhyperband._executors.base import Executor, OnStart, StateStore, ignore_start
 from skhyperband._journal.database import LARGEST_INTEGER, Journal
 from skhyperband._journal.entries import Entry
 from skhyperband._messages import repr_of, shortened
@@ -56,20 +56,24 @@ class ReplayingExecutor:
     def __exit__(self, *exc_info: Any) -> None:
         self._executor.__exit__(*exc_info)
 
-    def run(self, tasks: Sequence[Task]) -> Generator[FinishedTask, None, None]:
+    def run(
+        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+    ) -> Generator[FinishedTask, None, None]:
         """Yield every task when it is finished; those in the journal come first."""
         unknown: list[tuple[int, bytes]] = []
         for position, task in enumerate(tasks):
             key = self._keys(task)
             entry = self._journal.find(key)
             if entry is not None and self._suffices(entry):
+                on_start(position)
                 yield FinishedTask(position, _as_outcome(entry))
             else:
                 unknown.append((position, key))
         if unknown and self._is_too_late():
             return
         rest = [tasks[position] for position, _ in unknown]
-        with contextlib.closing(self._executor.run(rest)) as finished:
+        running = self._executor.run(rest, lambda number: on_start(unknown[number][0]))
+        with contextlib.closing(running) as finished:
             for number, result in finished:
                 position, key = unknown[number]
                 if isinstance(result, Outcome) and _is_repeatable(result):

@@ -1,8 +1,8 @@
 """What a search with `max_time` comes to, beside one that was sized to that time by hand.
 
 The whole plan is run first, to know how long it takes. Then each search gets a part of that time
-as `max_time`, and for comparison fewer candidates, so many that its plan costs the same part of the
-whole plan. The score is that of the refitted model on rows that no search saw.
+as `max_time`, and for comparison fewer candidates, so many that its plan takes the same part of
+the time, by the seconds that an evaluation took in the whole plan. The score is that of the refitted model on rows that no search saw.
 """
 
 import argparse
@@ -39,12 +39,34 @@ def make_search(name, args, seed, **options):
     )
 
 
-def sized_by_hand(name, args, seed, share, X, y):
-    """Return the search whose plan costs the given part of the whole plan, at most."""
-    whole = make_search(name, args, seed).plan(X, y)
-    for n_candidates in range(whole.brackets[0].n_candidates, 1, -1):
+def expected_seconds(plan, whole):
+    """Return the seconds of a plan, by what an evaluation took in the search of the whole plan."""
+    measured: dict[int, list[float]] = {}
+    for rung in whole.rungs_.rungs:
+        measured.setdefault(rung.n_resources, []).append(rung.mean_seconds)
+    amounts = sorted(measured)
+    means = [np.nanmean(measured[amount]) for amount in amounts]
+    total = 0.0
+    for bracket in plan.brackets:
+        below = None
+        for rung in bracket.rungs:
+            is_same = below is not None and below.n_resources == rung.n_resources
+            n_splits = rung.n_splits - (below.n_splits if is_same else 0)
+            seconds = np.interp(rung.n_resources, amounts, means)
+            total += rung.n_candidates * n_splits * seconds
+            below = rung
+    return total
+
+
+def sized_by_hand(name, args, seed, share, whole, X, y):
+    """Return the search whose plan is expected to take the given part of the time, at most.
+
+    `whole` is the fitted search with the whole plan.
+    """
+    limit = share * expected_seconds(whole.plan_, whole)
+    for n_candidates in range(whole.plan_.brackets[0].n_candidates, 1, -1):
         search = make_search(name, args, seed, n_candidates=n_candidates)
-        if search.plan(X, y).cost() <= share * whole.cost():
+        if expected_seconds(search.plan(X, y), whole) <= limit:
             return search
     return make_search(name, args, seed, n_candidates=1)
 
@@ -68,7 +90,7 @@ def compare(name, args, parts):
             limit = share * seconds
             limited, used = timed_fit(make_search(name, args, seed, max_time=limit), X_fit, y_fit)
             by_hand, used_by_hand = timed_fit(
-                sized_by_hand(name, args, seed, share, X_fit, y_fit), X_fit, y_fit
+                sized_by_hand(name, args, seed, share, whole, X_fit, y_fit), X_fit, y_fit
             )
             has_everything = limited.cv_results_["n_resources"].max() == args.max_resources
             rows[share].append(

@@ -162,7 +162,7 @@ def _made_from_text(category: type[Warning], text: str) -> Warning:
     """Return a warning of this category with this text.
 
     Some categories are not made from one text, such as `InconsistentVersionWarning`. Then an
-    instance of a subclass is returned.
+    instance of a subclass is returned, or of a base where subclasses are not allowed.
     """
     with contextlib.suppress(Exception):
         warning = category(text)
@@ -172,5 +172,13 @@ def _made_from_text(category: type[Warning], text: str) -> Warning:
     def show(self: Warning) -> str:
         return text
 
-    methods = {"__new__": Warning.__new__, "__init__": Warning.__init__, "__str__": show}
-    return type(category.__name__, (category,), {**methods, "__module__": category.__module__})()
+    methods: dict[str, Any] = {
+        "__new__": Warning.__new__,
+        "__init__": Warning.__init__,
+        "__str__": show,
+        "__module__": category.__module__,
+    }
+    try:
+        return type(category.__name__, (category,), methods)()
+    except Exception:
+        return _made_from_text(category.__mro__[1], text)

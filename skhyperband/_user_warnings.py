@@ -1,6 +1,5 @@
 """Warnings to the user: pure functions make them as data, and one function sends them."""
 
-import contextlib
 import math
 import numbers
 import re
@@ -15,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from skhyperband._continuation import Continuation
-from skhyperband._fit_warnings import CaughtWarnings, Source
+from skhyperband._fit_warnings import Source, warn_once
 from skhyperband._history import SearchHistory
 from skhyperband._messages import message_of_traceback, repr_of, str_of
 from skhyperband._records import EvaluationKey, Outcome, Scores
@@ -159,45 +158,16 @@ _ITERATIONS = ("iter", "iterations", "epochs")
 
 def show_fit_warnings(history: SearchHistory, resource: str, max_resources: int) -> None:
     """Show each kind of warning of the fits once, with how many evaluations gave it."""
-    counts: dict[Source, int] = {}
-    texts: CaughtWarnings = {}
-    for key, outcome in _in_order(history):
-        for source, text in (outcome.warnings or {}).items():
-            is_of_low_rung = key.n_resources < max_resources and resource.endswith(_ITERATIONS)
-            if is_of_low_rung and issubclass(source.category, ConvergenceWarning):
-                continue  # With few iterations a solver cannot converge.
-            counts[source] = counts.get(source, 0) + 1
-            texts.setdefault(source, text)
-    for source, text in texts.items():
-        many = f" ({counts[source]} evaluations warned so)" if counts[source] > 1 else ""
-        warning = _made_from_text(source.category, text + many)
-        # A registry of its own: an earlier search's warning must not hide this one.
-        warnings.warn_explicit(warning, None, source.path, source.line, registry={})
 
+    def is_expected(key: EvaluationKey, source: Source) -> bool:
+        # With few iterations a solver cannot converge.
+        is_of_low_rung = key.n_resources < max_resources and resource.endswith(_ITERATIONS)
+        return is_of_low_rung and issubclass(source.category, ConvergenceWarning)
 
-def _made_from_text(category: type[Warning], text: str) -> Warning:
-    """Return a warning of this category that says the text.
-
-    Some are made from something else than one text, such as `InconsistentVersionWarning`.
-    """
-    with contextlib.suppress(Exception):
-        warning = category(text)
-        if str(warning) == text:
-            return warning
-
-    def say(self: Warning) -> str:
-        return text
-
-    methods: dict[str, Any] = {
-        "__new__": Warning.__new__,
-        "__init__": Warning.__init__,
-        "__str__": say,
-    }
-    methods["__module__"] = category.__module__
-    try:
-        return type(category.__name__, (category,), methods)()
-    except Exception:  # A class that cannot be derived from.
-        return _made_from_text(category.__mro__[1], text)
+    warn_once(
+        {s: text for s, text in (outcome.warnings or {}).items() if not is_expected(key, s)}
+        for key, outcome in _in_order(history)
+    )
 
 
 def _in_order(history: SearchHistory) -> list[tuple[EvaluationKey, Outcome]]:

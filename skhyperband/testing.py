@@ -1,11 +1,8 @@
 """Checks for the tests of objects that users write themselves, such as samplers."""
 
 import contextlib
-import copy
 import itertools
-import math
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +10,16 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
-from scipy import stats
 
 from skhyperband._messages import repr_of
-from skhyperband._records import LevelResult
+from skhyperband._sampler_dialogue import (
+    N_SPLITS,
+    Dialogue,
+    describe_answers,
+    make_level,
+    snapshot,
+    usual_scores,
+)
 from skhyperband._samplers.base import Sampler
 from skhyperband._samplers.random import RandomSampler
 from skhyperband._space import (
@@ -28,7 +31,6 @@ from skhyperband._space import (
     count_occurrences,
     count_points,
     is_finite,
-    value_key,
 )
 
 __all__ = ["check_sampler"]
@@ -120,12 +122,12 @@ def check_sampler(
         )
     check_space(param_distributions, lists_only=False)
     case = _Case(make_sampler, as_space(param_distributions), allow_duplicates)
-    space_before = _snapshot(case.space)
+    space_before = snapshot(case.space)
     with _global_random_states(0, 0):
         for check in _CHECKS:
             check(case)
             _require(
-                _snapshot(case.space) == space_before,
+                snapshot(case.space) == space_before,
                 "The sampler modified param_distributions; let it make a copy.",
             )
 
@@ -137,9 +139,9 @@ class _Case(NamedTuple):
     space: Space
     allow_duplicates: bool
 
-    def start(self) -> "_Dialogue":
+    def start(self) -> Dialogue:
         """Return a dialogue with a new sampler."""
-        return _Dialogue(self.make_sampler(), self.space)
+        return Dialogue(self.make_sampler(), self.space)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -148,114 +150,14 @@ def _require(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
-# --- candidates and the space ------------------------------------------------------
-
-
-def _describe_value(value: Any) -> Any:
-    """Return what equal values share, whether they are the same objects or copies."""
-    if isinstance(value, (list, tuple)):
-        return type(value), tuple(map(_describe_value, value))
-    key = value_key(value)
-    if key != (type(value), id(value)):
-        return key
-    return type(value), re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-
-
-def _describe_answers(answers: Sequence[Sequence[Candidate]]) -> list[list[dict[str, Any]]]:
-    return [[_describe_candidate(candidate) for candidate in answer] for answer in answers]
-
-
-def _describe_candidate(candidate: Candidate) -> dict[str, Any]:
-    return {name: _describe_value(value) for name, value in candidate.items()}
-
-
-def _contains(values: Any, value: Any) -> bool:
-    """Return whether a list has the value, or a distribution can give it."""
-    if isinstance(values, range):
-        return value_key(value)[0] is int and value in values
-    if not hasattr(values, "rvs"):
-        is_the_same = any(value is other for other in values)  # Saves time.
-        return is_the_same or _describe_value(value) in map(_describe_value, values)
-    if not hasattr(values, "support"):
-        return True
-    low, high = values.support()
-    try:
-        is_within = np.all((low <= value) | np.isclose(low, value, atol=0)) and np.all(
-            (value <= high) | np.isclose(value, high, atol=0)
-        )
-        is_discrete = isinstance(getattr(values, "dist", None), stats.rv_discrete)
-        return bool(is_within and (not is_discrete or np.all(np.equal(np.floor(value), value))))
-    except TypeError:  # Neither a number nor an array.
-        return False
-
-
-def _values_outside(space: Space, candidate: Candidate) -> list[str] | None:
-    """Return the names of values that lie outside the space; None if the names are wrong."""
-    parts = [part for part in space if part.keys() == candidate.keys()]
-    outside = [
-        [name for name, value in candidate.items() if not _contains(part[name], value)]
-        for part in parts
-    ]
-    return min(outside, key=len, default=None)
-
-
-def _snapshot(space: Space) -> list[dict[str, Any]]:
-    """Return what changes if the space is modified in place."""
-    return [{name: _snapshot_of(values) for name, values in part.items()} for part in space]
-
-
-def _snapshot_of(values: Any) -> Any:
-    if hasattr(values, "rvs"):
-        return id(values), id(getattr(values, "random_state", None))
-    return values if isinstance(values, range) else [value_key(value) for value in values]
-
-
 # --- what a sampler is told --------------------------------------------------------
-
-
-# A search uses the splits in a random order.
-_SPLIT_ORDER = (2, 0, 1)
-_N_SPLITS = len(_SPLIT_ORDER)
-
-
-def _make_level(
-    candidates: Sequence[Candidate],
-    split_scores: np.ndarray,
-    *,
-    ids: Sequence[int],
-    repeat: int = 0,
-    n_resources: int = 1,
-    n_splits: int = 2,
-) -> LevelResult:
-    """Return the result of a level that used some of the splits."""
-    used = sorted(_SPLIT_ORDER[:n_splits])
-    scores = np.full(split_scores.shape, np.nan)
-    scores[:, used] = split_scores[:, used]
-    with np.errstate(invalid="ignore"):  # Infinite scores of both signs.
-        means = scores[:, used].mean(axis=1)
-    return LevelResult(
-        repeat=repeat,
-        n_resources=n_resources,
-        n_splits=n_splits,
-        candidate_ids=tuple(ids),
-        candidates=tuple(candidates),
-        split_scores=scores,
-        mean_scores=means,
-        n_failures=int(np.isnan(scores[:, used]).sum()),
-        n_replayed=0,
-        complete=True,
-    )
-
-
-def _usual_scores(n: int, seed: Sequence[int] = (0,)) -> np.ndarray:
-    return np.random.default_rng(list(seed)).uniform(0.5, 1, size=(n, _N_SPLITS))
 
 
 def _scores_with(value: float, *, step: int = 1, splits: slice = slice(None)) -> Any:
     """Return a function that makes scores, of which some are replaced by the value."""
 
     def scores(n: int) -> np.ndarray:
-        made = _usual_scores(n)
+        made = usual_scores(n)
         made[::step, splits] = value
         return made
 
@@ -263,7 +165,7 @@ def _scores_with(value: float, *, step: int = 1, splits: slice = slice(None)) ->
 
 
 def _scores_of_both_infinities(n: int) -> np.ndarray:
-    made = _usual_scores(n)
+    made = usual_scores(n)
     made[::3] = np.inf
     made[1::3, 0] = -np.inf
     made[2::3, 0] = np.inf
@@ -278,12 +180,12 @@ _UNUSUAL_SCORES: dict[str, tuple[Callable[[int], np.ndarray], int]] = {
     "in which all candidates failed": (_scores_with(np.nan), 2),
     "in which some splits of each candidate failed": (
         _scores_with(np.nan, splits=slice(0, 1)),
-        _N_SPLITS,
+        N_SPLITS,
     ),
     "in which some scores are infinite": (_scores_of_both_infinities, 2),
     "in which all scores are infinite": (_scores_with(-np.inf), 2),
-    "in which all scores are equal": (_scores_with(0.5), _N_SPLITS),
-    "that used one split only": (_usual_scores, 1),
+    "in which all scores are equal": (_scores_with(0.5), N_SPLITS),
+    "that used one split only": (usual_scores, 1),
 }
 
 
@@ -298,133 +200,6 @@ def _foreign_candidates(space: Space) -> dict[str, list[Candidate]]:
             dict.fromkeys(candidate) for candidate in drawn
         ],
     }
-
-
-# --- asking and telling ------------------------------------------------------------
-
-
-class _Dialogue:
-    """Asks a sampler and tells it levels; raises if it breaks a rule of a single call."""
-
-    def __init__(self, sampler: Any, space: Space):
-        self.sampler = sampler
-        self.candidates: list[Candidate] = []
-        self._space = space
-        self._context = ""
-        for method in ("ask", "tell"):
-            self.require(
-                callable(getattr(sampler, method, None)), f"has no method {method!r}; add it"
-            )
-
-    def require(self, condition: bool, fault: str) -> None:
-        """Raise with the sampler, the fault and what came before, unless the condition holds."""
-        if not condition:
-            raise AssertionError(self._message(fault))
-
-    def _message(self, fault: str) -> str:
-        return f"{repr_of(self.sampler)} {fault}.{self._context}"
-
-    def ask(self, n: int, *, repeat: int, bracket: int) -> list[Candidate]:
-        """Return the answer to a question, if it may be given."""
-        call = f"ask({n}, repeat={repeat}, bracket={bracket})"
-        try:
-            answer: Any = self.sampler.ask(n, repeat=repeat, bracket=bracket)
-        except Exception as error:
-            raise AssertionError(self._message(f"raised {error!r} in {call}")) from error
-        self.require(
-            isinstance(answer, (list, tuple)),
-            f"returned {repr_of(answer)} from {call}; return a list of dicts",
-        )
-        self.require(
-            len(answer) <= n, f"returned {len(answer)} candidates from {call}; return at most {n}"
-        )
-        for candidate in answer:
-            self._check_candidate(candidate, call)
-            self.candidates.append(candidate)
-        return list(answer)
-
-    def _check_candidate(self, candidate: Any, call: str) -> None:
-        returned = f"returned {repr_of(candidate)} from {call}"
-        self.require(isinstance(candidate, dict), f"{returned}; each candidate must be a dict")
-        self.require(
-            all(isinstance(name, str) for name in candidate),
-            f"{returned}; the names of parameters must be strings",
-        )
-        self.require(
-            not any(candidate is other for other in self.candidates),
-            f"{returned}, the same dict as before; return a new dict for each candidate",
-        )
-        outside = _values_outside(self._space, candidate)
-        self.require(
-            outside is not None,
-            f"{returned}; its names must be those of param_distributions, or of one dict of them",
-        )
-        self.require(
-            not outside,
-            f"{returned}; its values for {outside} do not lie in param_distributions",
-        )
-
-    def tell(self, level: LevelResult, what: str = "of the usual kind") -> None:
-        """Tell the sampler a level, and check that the sampler leaves it as it is."""
-        before = _copy_of_level(level)
-        given = list(map(candidate_key, self.candidates))
-        try:
-            self.sampler.tell(level)
-        except Exception as error:
-            fault = f"raised {error!r} in tell, for a level {what}; a search has such levels"
-            raise AssertionError(self._message(fault)) from error
-        self.require(
-            _copy_of_level(level) == before,
-            f"modified the level in tell, for a level {what}; let it make a copy",
-        )
-        self.require_unchanged(given)
-        self._context = f" (Before, it had been told a level {what}.)"
-
-    def require_unchanged(self, keys: Sequence[Any]) -> None:
-        """Raise unless the candidates that the sampler has returned still have these keys."""
-        now = map(candidate_key, self.candidates)
-        self.require(
-            all(a == b for a, b in zip(now, keys, strict=False)),
-            "changed a candidate after returning it; let it make a copy",
-        )
-
-    def play_round(self, repeat: int, *, told: bool = True) -> list[list[Candidate]]:
-        """Run a Hyperband round of three brackets, and return what entered each of them."""
-        answers: list[list[Candidate]] = []
-        survivors: list[tuple[int, Candidate]] = []
-        for bracket, n, n_resources in ((2, 9, 1), (1, 5, 3), (0, 3, 9)):
-            given = list(map(candidate_key, self.candidates))
-            first = len(self.candidates)
-            answers.append(self.ask(n, repeat=repeat, bracket=bracket))
-            self.require_unchanged(given)
-            running = [*survivors, *enumerate(answers[-1], start=first)]
-            if told and running:
-                ids, candidates = zip(*running, strict=True)
-                scores = _usual_scores(len(ids), (repeat, bracket))
-                self.tell(
-                    _make_level(
-                        candidates, scores, ids=ids, repeat=repeat, n_resources=n_resources
-                    )
-                )
-            survivors = running[: math.ceil(len(running) / 3)]
-        return answers
-
-    def copied(self) -> "_Dialogue":
-        """Return a dialogue that continues with a deep copy of the sampler."""
-        try:
-            sampler, candidates = copy.deepcopy((self.sampler, self.candidates))
-        except Exception as error:
-            fault = f"raised {error!r} when it was copied with copy.deepcopy"
-            raise AssertionError(self._message(fault)) from error
-        dialogue = _Dialogue(sampler, self._space)
-        dialogue.candidates = candidates
-        return dialogue
-
-
-def _copy_of_level(level: LevelResult) -> tuple[Any, ...]:
-    """Return the contents of a level, in a form that compares."""
-    scores = (level.split_scores.tobytes(), level.mean_scores.tobytes())
-    return (*map(candidate_key, level.candidates), level.candidate_ids, *scores)
 
 
 # --- randomness and time -----------------------------------------------------------
@@ -523,8 +298,8 @@ _DISTURBANCES = (
 )
 
 
-def _play_two_rounds(dialogue: _Dialogue) -> list[list[dict[str, Any]]]:
-    return _describe_answers([*dialogue.play_round(0), *dialogue.play_round(1)])
+def _play_two_rounds(dialogue: Dialogue) -> list[list[dict[str, Any]]]:
+    return describe_answers([*dialogue.play_round(0), *dialogue.play_round(1)])
 
 
 def _check_brackets_differ(case: _Case) -> None:
@@ -533,7 +308,7 @@ def _check_brackets_differ(case: _Case) -> None:
     dialogue = case.start()
 
     brackets = [(0, 2), (0, 1), (1, 2), (1, 1)]
-    answers = _describe_answers([dialogue.ask(5, repeat=r, bracket=s) for r, s in brackets])
+    answers = describe_answers([dialogue.ask(5, repeat=r, bracket=s) for r, s in brackets])
 
     for one, other in itertools.combinations(answers, 2):
         # A space of few values may give equal candidates by chance.
@@ -559,7 +334,7 @@ def _check_finite_space(case: _Case) -> None:
         _require_no_duplicates(dialogue, case.space)
 
 
-def _require_no_duplicates(dialogue: _Dialogue, space: Space) -> None:
+def _require_no_duplicates(dialogue: Dialogue, space: Space) -> None:
     candidates = {candidate_key(candidate): candidate for candidate in dialogue.candidates}
     for key, n_times in Counter(map(candidate_key, dialogue.candidates)).items():
         # A list may have a value several times.
@@ -582,7 +357,7 @@ def _check_unusual_scores(case: _Case) -> None:
         dialogue = case.start()
         candidates = dialogue.ask(6, repeat=0, bracket=2)
         ids = range(len(candidates))
-        level = _make_level(candidates, make_scores(len(ids)), ids=ids, n_splits=n_splits)
+        level = make_level(candidates, make_scores(len(ids)), ids=ids, n_splits=n_splits)
 
         dialogue.tell(level, what)
         dialogue.ask(3, repeat=0, bracket=1)
@@ -594,7 +369,7 @@ def _check_unusual_scores(case: _Case) -> None:
 
 def _check_foreign_candidates(case: _Case) -> None:
     for what, candidates in _foreign_candidates(case.space).items():
-        level = _make_level(candidates, _usual_scores(len(candidates)), ids=range(len(candidates)))
+        level = make_level(candidates, usual_scores(len(candidates)), ids=range(len(candidates)))
 
         told_first = case.start()
         told_first.tell(level, f"{what}, before it was asked")
@@ -612,8 +387,8 @@ def _check_copies(case: _Case) -> None:
         for repeat in range(n_rounds):
             dialogue.play_round(repeat)
 
-        of_copy = _describe_answers(dialogue.copied().play_round(n_rounds))
-        of_original = _describe_answers(dialogue.play_round(n_rounds))
+        of_copy = describe_answers(dialogue.copied().play_round(n_rounds))
+        of_original = describe_answers(dialogue.play_round(n_rounds))
 
         dialogue.require(
             of_copy == of_original,

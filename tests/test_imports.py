@@ -48,7 +48,7 @@ LAYERS = [
     ["_journal"],
     ["_samplers.base", "_samplers.random", "_samplers.grid"],
     ["_samplers"],
-    ["_rounds"],
+    ["_rounds", "_sampler_dialogue"],
     ["_brackets", "_observers"],
     ["_level_evaluation"],
     ["_halving"],

@@ -22,6 +22,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import reusable_executor
 
 from skhyperband._executors import Executor, joblib_executor, make_executor
 from skhyperband._executors.isolation import retry_in_isolation
@@ -743,6 +744,34 @@ def test_tasks_that_joblib_was_not_given_are_not_run_alone(
 
     assert suspects == [list(range(n_suspects))]
     assert len(found) == 8
+
+
+@pytest.mark.slow
+def test_workers_that_another_executor_has_started_again_are_left_to_it(marks):
+    """Two searches share joblib's workers; the one that learns later of a death replaces none."""
+
+    def workers():
+        return reusable_executor._executor
+
+    dying = functools.partial(die_when_taken, marks, 1)
+    with (
+        JoblibExecutor(dying, 2, "2*n_jobs") as late,
+        JoblibExecutor(tenfold, 2, "2*n_jobs") as early,
+    ):
+        dead_workers = workers()
+        run = late.run(tasks_of(2))
+        assert next(run).position == 1
+        marks.leave("taken-1")
+        deadline = time.monotonic() + 60
+        while not dead_workers._flags.broken:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        scores(early.run(tasks_of(8)))
+        new_workers = workers()
+
+        assert [position for position, _ in run] == [0]
+        assert workers() is new_workers is not dead_workers
+        assert not new_workers._flags.shutdown
 
 
 # --- the choice --------------------------------------------------------------------

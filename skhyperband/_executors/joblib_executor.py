@@ -11,7 +11,12 @@ from typing import Any, Self
 
 import joblib
 from joblib.externals.loky import process_executor
-from joblib.parallel import SequentialBackend, ThreadingBackend, get_active_backend
+from joblib.parallel import (
+    LokyBackend,
+    SequentialBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 
 from skhyperband._executors.base import OnStart, ignore_start
 from skhyperband._executors.broadcast import MIN_MAPPED_SIZE, Broadcast, ReceivedBroadcast
@@ -119,8 +124,14 @@ class JoblibExecutor:
             ) from error
 
     def _new_parallel(self) -> joblib.Parallel:
+        backend, _ = get_active_backend()
+        if isinstance(backend, LokyBackend):
+            backend = _SharingLokyBackend.like(backend)
+        # Sizes and mode are joblib's own defaults, since a call of joblib with other values, in
+        # another thread, would end the workers and start others.
         options = {
             "n_jobs": self._n_jobs,
+            "backend": backend,
             "pre_dispatch": self._pre_dispatch,
             "max_nbytes": MIN_MAPPED_SIZE,
             "mmap_mode": "r",
@@ -172,6 +183,26 @@ class JoblibExecutor:
             stopped.set()
             if isinstance(outputs, Generator):
                 _stop(outputs, ends_workers=len(_entered) <= 1)
+
+
+class _SharingLokyBackend(LokyBackend):
+    """Leaves the workers that another search has started in place of dead ones to that search.
+
+    joblib's own backend starts workers at once when it has ended the old ones. It does so with
+    other options, so that those of the other search would be ended for it, and the two searches
+    could then wait for each other for ever. `JoblibExecutor` starts workers itself.
+    """
+
+    @classmethod
+    def like(cls, backend: LokyBackend) -> Self:
+        """Return a backend with the options of another one."""
+        copied = cls()
+        copied.__dict__.update(vars(backend))
+        return copied
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """End the workers."""
+        super().abort_everything(ensure_ready=False)
 
 
 class _Starts:

@@ -1,4 +1,4 @@
-"""Shortens texts that others wrote: messages, tracebacks and reprs."""
+"""Parts of messages: numbers of things, and texts that others wrote, shortened."""
 
 import itertools
 from collections.abc import Callable
@@ -6,6 +6,11 @@ from typing import Any
 
 # In characters. A traceback through a hundred functions is shorter.
 LONGEST = 20_000
+
+
+def counted(number: float, noun: str) -> str:
+    """Return a number of things, such as "1 split" or "5 splits"."""
+    return f"{number:.15g} {noun}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

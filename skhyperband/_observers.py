@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skhyperband._messages import counted
 from skhyperband._records import LevelResult, Outcome, RungEntry, StopReason
 from skhyperband._schedule import Level
 
@@ -102,12 +103,14 @@ class LevelPrinter(Observer):
         if not result.complete:
             return
         self._n_ended += 1
-        failures = f", {result.n_failures} evaluations failed" if result.n_failures else ""
+        failures = (
+            f", {counted(result.n_failures, 'evaluation')} failed" if result.n_failures else ""
+        )
         replayed = f", {result.n_replayed} from the journal" if result.n_replayed else ""
         of_how_many = "" if self._n_levels is None else f"/{self._n_levels}"
         print(
-            f"level {self._n_ended}{of_how_many}: {len(result.candidates)} candidates, "
-            f"{self.resource} {level.n_resources}, {level.n_splits} splits; "
+            f"level {self._n_ended}{of_how_many}: {counted(len(result.candidates), 'candidate')}, "
+            f"{self.resource} {level.n_resources}, {counted(level.n_splits, 'split')}; "
             f"best score {result.best_score:.4f}{failures}{replayed}; {seconds:.1f} s",
             flush=True,
         )

@@ -14,6 +14,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from skhyperband._messages import counted
 from skhyperband._tables import Cell, format_table, to_frame
 
 # A factor next to 1 would give a bracket millions of rungs, which nobody can mean.
@@ -350,8 +351,8 @@ class Plan:
 
     def __str__(self) -> str:
         summary = (
-            f"{self.n_candidates} candidates for {self.resource}, "
-            f"factor {float(self.factor):g}, {self.n_splits} splits. "
+            f"{counted(self.n_candidates, 'candidate')} for {self.resource}, "
+            f"factor {float(self.factor):g}, {counted(self.n_splits, 'split')}. "
             "Cost in units of the resource (1 = one split with max_resources): "
             f"{self.cost():.1f} fresh, "
             f"{self.cost(continued=True):.1f} continued; "
@@ -624,14 +625,14 @@ def _bracket_cost(bracket: Bracket, continued: bool) -> int:
 
 def describe_timing(timing: PlanTiming, n_candidates: int) -> str:
     """Return the sentence by which a user decides whether to run the search."""
-    workers = "1 worker" if timing.n_workers == 1 else f"{timing.n_workers} workers"
     n_random = _two_digits(math.floor(timing.n_random_search_candidates))
-    compared = "one candidate" if n_random == 1 else f"{n_random:g} candidates"
+    compared = "one candidate" if n_random == 1 else counted(n_random, "candidate")
     if n_random > 0:
         compared = f"about {compared}"
     return (
-        f"Expected time: {describe_seconds(timing.total_seconds)} with {workers}; in that time "
-        f"a random search tries {compared}, and for {n_candidates} it takes "
+        f"Expected time: {describe_seconds(timing.total_seconds)} with "
+        f"{counted(timing.n_workers, 'worker')}; in that time a random search tries "
+        f"{compared}, and for {n_candidates} it takes "
         f"{describe_seconds(timing.random_search_seconds)}."
     )
 
@@ -645,8 +646,7 @@ def describe_seconds(seconds: float) -> str:
     for name, length in units:
         if seconds >= 1.5 * length:
             return f"about {_two_digits(seconds / length):g} {name}"
-    number = _two_digits(seconds)
-    return f"about {number:g} second{'' if number == 1 else 's'}"
+    return f"about {counted(_two_digits(seconds), 'second')}"
 
 
 def _two_digits(number: float) -> float:

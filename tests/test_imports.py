@@ -139,9 +139,10 @@ def test_the_one_importer_needs_private_names():
 def test_the_schedule_needs_the_standard_library_only():
     """Planning imports nothing of ours and nothing that is installed."""
     assert imports_at_the_top(MODULES["_schedule"]) <= {*sys.stdlib_module_names, "skhyperband"}
-    assert imports_at_the_top(MODULES["_tables"]) <= sys.stdlib_module_names
-    assert imports_of_ours("_schedule") == {"_tables"}
-    assert imports_of_ours("_tables") == set()
+    assert imports_of_ours("_schedule") == {"_messages", "_tables"}
+    for module in ("_messages", "_tables"):
+        assert imports_at_the_top(MODULES[module]) <= sys.stdlib_module_names
+        assert imports_of_ours(module) == set()
 
 
 def test_the_schedule_asks_for_pandas_only_when_it_makes_a_frame():

@@ -6,7 +6,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._journal.database import read_entries
-from skhyperband._messages import LONGEST, repr_of, shortened, str_of
+from skhyperband._messages import LONGEST, counted, repr_of, shortened, str_of
 from tests.estimators import Scored
 from tests.published import published
 
@@ -97,6 +97,14 @@ def halving(estimator, **options):
             **options,
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 splits"), (1, "1 split"), (5, "5 splits"), (1.5, "1.5 splits")]
+)
+def test_numbers_of_things_are_counted_in_plain_english(number, text):
+    """One thing has no s."""
+    assert counted(number, "split") == text
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -71,14 +71,14 @@ def run(title, search, X_train, X_test, y_train, y_test):
     print("What will be done, and how long it will take, estimated from a few fits:\n")
     print(search.plan(X_train, y_train, timed=True))
 
-    print("\nA line a level, over all brackets at once:\n")
+    print("\nOne line for each level, which has the rungs of all brackets with this resource:\n")
     start = time.perf_counter()
     search.fit(X_train, y_train)
     seconds = time.perf_counter() - start
 
-    print("\nWhat each rung came to; rank_correlation says whether it agreed with the")
-    print("rung below it on who is good, and is nan for fewer than five candidates.")
-    print("Advice, if there is any, stands below the table:\n")
+    print("\nThe results of each rung. rank_correlation is near 1 if the rung ranked the")
+    print("candidates as the rung below it did; it is nan for fewer than five candidates.")
+    print("What to change in a further search stands below the table:\n")
     print(search.rungs_)
 
     of_workers = sum(rung.seconds for rung in search.rungs_.rungs)

@@ -1,8 +1,10 @@
 """What a search with `max_time` comes to, beside one that was sized to that time by hand.
 
 The whole plan is run first, to know how long it takes. Then each search gets a part of that time
-as `max_time`, and for comparison fewer candidates, so many that its plan takes the same part of
-the time, by the seconds that an evaluation took in the whole plan. The score is that of the refitted model on rows that no search saw.
+as `max_time`. For comparison, a search is sized to that time by someone who knows the seconds that
+an evaluation took in the whole plan: it has as many candidates as fit, and where not even one for
+each bracket fits, a single bracket. The score is that of the refitted model on rows that no search
+saw.
 """
 
 import argparse
@@ -59,16 +61,18 @@ def expected_seconds(plan, whole):
 
 
 def sized_by_hand(name, args, seed, share, whole, X, y):
-    """Return the search whose plan is expected to take the given part of the time, at most.
+    """Return the largest search whose plan is expected to fit into the given part of the time.
 
-    `whole` is the fitted search with the whole plan.
+    `whole` is the fitted search with the whole plan. If nothing fits, the search has one candidate.
     """
     limit = share * expected_seconds(whole.plan_, whole)
-    for n_candidates in range(whole.plan_.brackets[0].n_candidates, 1, -1):
-        search = make_search(name, args, seed, n_candidates=n_candidates)
-        if expected_seconds(search.plan(X, y), whole) <= limit:
-            return search
-    return make_search(name, args, seed, n_candidates=1)
+    single = [{}] if name == "halving" else [{}, {"n_brackets": 1}]
+    for options in single:
+        for n_candidates in range(whole.plan_.brackets[0].n_candidates, 0, -1):
+            search = make_search(name, args, seed, n_candidates=n_candidates, **options)
+            if expected_seconds(search.plan(X, y), whole) <= limit:
+                return search
+    return search
 
 
 def timed_fit(search, X, y):

@@ -5,12 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import scipy.stats
 
-from skhyperband._records import EvaluationKey, Outcome
+from skhyperband._records import EvaluationKey, Outcome, StateKey
 from skhyperband._schedule import Rung
 
 # Fewer candidates agree by chance too often for a test to find anything.
 _FEWEST_RANKED = 9
-_N_PERMUTATIONS = 999
 _SIGNIFICANCE = 0.05
 # A rung is cheap if its evaluations take less than this share of those with all resources ...
 _LARGEST_SHARE = 0.5
@@ -40,7 +39,7 @@ def advise_on_ranks(lower: Rung, upper: Rung, pairs: np.ndarray, resource: str) 
     """
     if len(pairs) < _FEWEST_RANKED or np.ptp(pairs[:, 1]) == 0:
         return []
-    if p_value_of_agreement(pairs) < _SIGNIFICANCE:
+    if _agree(pairs):
         return []
     option = f"min_resources above {lower.n_resources}"
     if lower.n_resources == upper.n_resources:
@@ -53,17 +52,11 @@ def advise_on_ranks(lower: Rung, upper: Rung, pairs: np.ndarray, resource: str) 
     ]
 
 
-def p_value_of_agreement(pairs: np.ndarray) -> float:
-    """Return the probability that random ranks agree as well as those of two columns do.
-
-    This is a permutation test of Spearman's rank correlation. Its permutations are the same
-    each time.
-    """
-    lower, upper = scipy.stats.rankdata(pairs, axis=0).T
-    rng = np.random.default_rng(0)
-    observed = lower @ upper
-    as_good = sum(rng.permutation(lower) @ upper >= observed for _ in range(_N_PERMUTATIONS))
-    return float(1 + as_good) / (1 + _N_PERMUTATIONS)
+def _agree(pairs: np.ndarray) -> bool:
+    """Return whether the ranks of two columns agree better than by chance, by a one-sided test."""
+    if np.ptp(pairs[:, 0]) == 0:
+        return False
+    return bool(scipy.stats.spearmanr(*pairs.T, alternative="greater").pvalue < _SIGNIFICANCE)
 
 
 # --- times -------------------------------------------------------------------------
@@ -75,14 +68,13 @@ def seconds_of_fresh_fits(outcomes: Mapping[EvaluationKey, Outcome]) -> dict[Eva
     Where it was, the times of the rungs below are part of it. Failures are left out.
     """
     seconds: dict[EvaluationKey, float] = {}
-    below: EvaluationKey | None = None
-    fit_time = 0.0
-    for key in sorted(outcomes, key=lambda key: (key.candidate, key.split, key.n_resources)):
-        outcome = outcomes[key]
-        is_same = below is not None and below.state_key == key.state_key
-        is_continued = is_same and outcome.n_trained < key.n_resources
-        fit_time = outcome.fit_time + (fit_time if is_continued else 0.0)
-        below = key
+    fit_times: dict[StateKey, float] = {}
+    for key in sorted(outcomes):  # Of each candidate, the evaluations with less come first.
+        outcome, state_key = outcomes[key], key.state_key
+        fit_time = outcome.fit_time
+        if outcome.n_trained < key.n_resources:
+            fit_time += fit_times.get(state_key, 0.0)
+        fit_times[state_key] = fit_time
         if outcome.failure is None:
             seconds[key] = fit_time + outcome.score_time
     return seconds

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -73,13 +73,13 @@ class SearchHistory:
 
     def key(self, entry: RungEntry, split: int) -> EvaluationKey:
         """Return the key under which an evaluation is, or will be, recorded."""
-        return self._keys_by_split(entry)[split]
+        return self.keys_by_split(entry)[split]
 
     def keys(self, entry: RungEntry) -> Collection[EvaluationKey]:
         """Return the keys of all evaluations of an entry, in the order of the splits."""
-        return self._keys_by_split(entry).values()
+        return self.keys_by_split(entry).values()
 
-    def _keys_by_split(self, entry: RungEntry) -> dict[int, EvaluationKey]:
+    def keys_by_split(self, entry: RungEntry) -> Mapping[int, EvaluationKey]:
         """Return the keys of an entry by split; they are made once, since there are so many."""
         candidate = self._canonical_ids[entry.candidate]
         place = candidate, entry.rung.n_resources, entry.rung.n_splits

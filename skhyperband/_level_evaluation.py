@@ -4,8 +4,7 @@ import bisect
 import contextlib
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from skhyperband._brackets import RunningBrackets
 from skhyperband._executors.base import Executor
@@ -42,13 +41,6 @@ class TopK:
         return self._best.pop()[2] if len(self._best) > self.k else None
 
 
-class _PendingTask(NamedTuple):
-    """A task, and the entry that it is made for."""
-
-    entry: RungEntry
-    task: Task
-
-
 class LevelEvaluation:
     """Evaluates the entries of a level, as far as they are not known yet.
 
@@ -83,18 +75,18 @@ class LevelEvaluation:
     def evaluate(self, level: Level, entries: Sequence[RungEntry]) -> None:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
         pending = list(self._pending(level, entries).items())
+        tasks = self._tasks(pending, level, entries)
         top = self._top_of_each_pool(entries)
         # Executors take tasks as their workers need them, so that scoring that is wrong raises
         # before more than the first tasks are evaluated.
-        tasks = [one.task for _, one in pending]
         running = self._executor.run(
-            tasks, lambda position: self._observer.evaluation_begin(pending[position][1].entry)
+            tasks, lambda position: self._observer.evaluation_begin(pending[position][1])
         )
         with contextlib.closing(running) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
-                key, (entry, _) = pending[position]
+                key, entry = pending[position]
                 self._record(key, entry, outcome)
                 self._drop_loser(entry, top)
                 if self._observer.stop_requested:
@@ -112,31 +104,39 @@ class LevelEvaluation:
 
     def _pending(
         self, level: Level, entries: Sequence[RungEntry]
-    ) -> dict[EvaluationKey, _PendingTask]:
-        """Return the tasks in the order in which they run: split by split, the slowest first."""
-        keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
-        latest_start = self._brackets.latest_start(level)
-        limits = replace(self._limits, start_before=min(self._limits.start_before, latest_start))
-        slowest_first = self._slowest_first(entries)
-        pending: dict[EvaluationKey, _PendingTask] = {}
+    ) -> dict[EvaluationKey, RungEntry]:
+        """Return what is to be evaluated in this order: split by split, the slowest first."""
+        slowest_first = [
+            (entry, self._history.keys_by_split(entry)) for entry in self._slowest_first(entries)
+        ]
+        pending: dict[EvaluationKey, RungEntry] = {}
         for split in self._history.splits_of(level):
-            for entry in slowest_first:
-                key = self._history.key(entry, split)
-                if key not in self._history.outcomes and key not in pending:
-                    pending[key] = _PendingTask(entry, self._task(key, entry, keeps_state, limits))
+            for entry, keys in slowest_first:
+                if keys[split] not in self._history.outcomes:
+                    pending.setdefault(keys[split], entry)
         return pending
 
-    def _task(
-        self, key: EvaluationKey, entry: RungEntry, keeps_state: bool, limits: TaskLimits
-    ) -> Task:
-        return Task(
-            candidate=self._history.candidates[entry.candidate],
-            n_resources=key.n_resources,
-            split=key.split,
-            state=self._states.lend(key.state_key),
-            keeps_state=keeps_state,
-            limits=limits,
-        )
+    def _tasks(
+        self,
+        pending: Sequence[tuple[EvaluationKey, RungEntry]],
+        level: Level,
+        entries: Sequence[RungEntry],
+    ) -> list[Task]:
+        keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
+        start_before = min(self._limits.start_before, self._brackets.latest_start(level))
+        limits = self._limits._replace(start_before=start_before)
+        has_states = bool(self._states)
+        return [
+            Task(
+                candidate=self._history.candidates[entry.candidate],
+                n_resources=key.n_resources,
+                split=key.split,
+                state=self._states.lend(key.state_key) if has_states else None,
+                keeps_state=keeps_state,
+                limits=limits,
+            )
+            for key, entry in pending
+        ]
 
     def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:
         """Sort by the time on the level below; entrants stand in the middle."""
@@ -154,7 +154,7 @@ class LevelEvaluation:
             self._states.drop([key.state_key])
         if outcome.state is not None:
             self._states.keep(key.state_key, outcome.state)
-            outcome = replace(outcome, state=None)
+            outcome = outcome._replace(state=None)
         self._history.record(key, entry.rung, outcome)
         self._observer.evaluation_end(entry, outcome)
 

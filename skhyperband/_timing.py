@@ -153,7 +153,7 @@ class WholeEvaluation:
         if isinstance(outcome, Skipped):
             return outcome
         seconds = self._evaluator.timer() - start
-        return replace(outcome, score_time=seconds - outcome.fit_time)
+        return outcome._replace(score_time=seconds - outcome.fit_time)
 
 
 class EvaluationTimer:

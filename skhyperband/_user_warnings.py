@@ -5,6 +5,7 @@ import numbers
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -193,7 +194,7 @@ def warn_of_failures(
         paragraphs.append(describe_failures(failures, len(history.outcomes), error_score))
     if paragraphs:
         messages.append(UserMessage("\n".join(paragraphs), FitFailedWarning))
-    non_finite = describe_non_finite(_scores_without_failure(history))
+    non_finite = describe_non_finite(list(_scores_without_failure(history)))
     if non_finite is not None:
         messages.append(UserMessage(non_finite))
     return messages
@@ -252,35 +253,44 @@ def _kind(text: str) -> str:
 
 
 def describe_non_finite(
-    scores: Iterable[tuple[str, Mapping[str, float | None] | float | None]],
+    scores: Sequence[tuple[str, Mapping[str, float | None] | float | None]],
 ) -> str | None:
     """Return a text that says which scores are NaN or infinite; None if all are finite.
 
     Parameters
     ----------
-    scores : iterable of (str, scores)
+    scores : sequence of (str, scores)
         "test" or "train", and the scores of one evaluation of which none failed.
     """
-    counts: dict[tuple[str, float | None], int] = {}
-    n_scores: dict[str, int] = {}
-    for part, of_one in scores:
-        values = of_one.items() if isinstance(of_one, Mapping) else [("score", of_one)]
-        for metric, value in values:
-            name = f"{part}_{metric}"
-            n_scores[name] = n_scores.get(name, 0) + 1
-            if value is not None and not math.isfinite(value):
-                kind = None if math.isnan(value) else value
-                counts[name, kind] = counts.get((name, kind), 0) + 1
+    counts = Counter(
+        (name, None if math.isnan(value) else value)
+        for name, value in _named_values(scores)
+        if value is not None and not math.isfinite(value)
+    )
     if not counts:
         return None
+    n_scores = Counter(name for name, _ in _named_values(scores))
     found = [
-        f"{'NaN' if kind is None else kind} in {count} of {n_scores[name]} evaluations ({name})"
+        f"{'NaN' if kind is None else kind} in {count} of {n_scores[name]} evaluations "
+        f"({'_'.join(name)})"
         for (name, kind), count in counts.items()
     ]
     return (
         f"Some scores are not finite although nothing failed: {'; '.join(found)}. A candidate "
         "whose mean score is NaN ranks last. Check scoring and what the estimator predicts."
     )
+
+
+def _named_values(
+    scores: Iterable[tuple[str, Mapping[str, float | None] | float | None]],
+) -> Iterator[tuple[tuple[str, str], float | None]]:
+    """Yield each value with its part, "test" or "train", and its metric."""
+    for part, of_one in scores:
+        if isinstance(of_one, Mapping):
+            for metric, value in of_one.items():
+                yield (part, metric), value
+        else:
+            yield (part, "score"), of_one
 
 
 def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) -> None:

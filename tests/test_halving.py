@@ -2,7 +2,6 @@ import contextlib
 import itertools
 import math
 from collections import Counter
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -70,7 +69,7 @@ class Executor:
         return list(itertools.chain.from_iterable(self.batches))
 
     def run(self, tasks, on_start=ignore_start):
-        self.batches.append([replace(task, state=opened(task.state)) for task in tasks])
+        self.batches.append([task._replace(state=opened(task.state)) for task in tasks])
         for position in self._order(range(len(tasks))):
             on_start(position)
             yield FinishedTask(position, self._outcome(tasks[position]))

@@ -93,7 +93,7 @@ def advise_on_times(
         if 2 * n_resources >= max_resources:
             continue
         keys = [key for key in seconds if key.n_resources == n_resources]
-        full = [key._replace(n_resources=max_resources) for key in keys]
+        full = [EvaluationKey(key.candidate, max_resources, key.split) for key in keys]
         pairs = [(seconds[k], seconds[f]) for k, f in zip(keys, full, strict=True) if f in seconds]
         part, whole = np.sum(pairs, axis=0) if pairs else (0.0, 0.0)
         if part > _LARGEST_SHARE * whole and sum(seconds[k] for k in keys) >= _FEWEST_SECONDS:

@@ -3,7 +3,7 @@
 The searches run as they are over tables of real evaluations (made by ``tables.py``), with an
 estimator that looks its score up instead of training, so that hundreds of runs take a minute.
 What a run costs are the seconds that the table has for the fits and scores it asked for;
-where the family trains on exactly, a promoted candidate pays for the difference only.
+where the training of the family continues exactly, a promoted candidate costs only the difference.
 
 For each table and variant, over many seeds:
 
@@ -274,8 +274,8 @@ def _samples_by_rows(table: Table) -> dict[tuple[int, int], int]:
 def seconds_of(table: Table, results: Mapping[str, np.ndarray], continued: bool) -> float:
     """Return the recorded seconds of all that a search evaluated.
 
-    `results` is its `cv_results_`. With `continued`, who is promoted trains on where that
-    equals a fresh fit.
+    `results` is its `cv_results_`. With `continued`, the training of promoted candidates is
+    continued where the result is that of a fresh fit.
     """
     continued = continued and not np.isnan(table.extra_seconds).any()
     splits = np.arange(N_SPLITS)

@@ -10,8 +10,8 @@ one data set, with 5 splits. What it holds is exact where that is possible and m
 - Seconds are those of the process on one core, `fit` and score apart. With iterations they are
   measured on one split of each candidate, at R, R/3, R/9, R/27 and R/81, and interpolated
   linearly in between; with samples each fit is measured.
-- `extra_seconds` is what training on from the rung below takes beyond the difference
-  of the two fresh fits; it is NaN for families that do not train on exactly.
+- `extra_seconds` is the time by which a fit that is continued from the rung below exceeds the
+  difference of the two fresh fits; NaN for families whose training does not continue exactly.
 
     python benchmarks/tables.py --data ../shared/data
 
@@ -77,7 +77,7 @@ class Table:
         The classes, and in which split's test part each row is.
     scores, fit_seconds, score_seconds : ndarray of shape (n_candidates, n_splits, n_resources)
     extra_seconds : ndarray of shape (n_candidates, n_resources)
-        What training on takes beyond the difference of two fresh fits.
+        The time of a continued fit beyond the difference of two fresh fits.
     """
 
     name: str
@@ -513,7 +513,7 @@ def _score(scoring: str, y: np.ndarray, probabilities: np.ndarray) -> float:
 def _time_iterations(
     problem: Problem, candidate: dict[str, Any], split: Any
 ) -> tuple[list[float], list[float], list[float]]:
-    """Return the seconds of fits, of scores, and what training on takes beyond the difference."""
+    """Return the seconds of fits, of scores, and of continued fits beyond the difference."""
     family, timed = problem.family, problem.timed_resources
     train = problem.X[split.train], problem.y[split.train]
     test = problem.X[split.test], problem.y[split.test]

@@ -1,4 +1,4 @@
-"""The brackets of a search while it runs: who enters them, and who is promoted."""
+"""The brackets of a search while it runs: which candidates enter and which are promoted."""
 
 import math
 from collections import defaultdict
@@ -134,7 +134,7 @@ class RunningBrackets:
     # -- entering
 
     def enter(self, level: Level, sampler: Sampler, history: SearchHistory) -> list[RungEntry]:
-        """Return who is at a level: promoted candidates, and new ones drawn from the sampler."""
+        """Return the entries of a level: promoted candidates, and new ones drawn from the sampler."""
         entries = []
         for planned in level.rungs:
             bracket = self._brackets.get(planned.bracket_key)

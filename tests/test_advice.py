@@ -154,7 +154,7 @@ def test_the_same_candidates_are_compared():
 
 
 def test_half_of_the_resource_may_cost_half_of_the_time():
-    """A rung that has half of the resource or more is as dear as planned."""
+    """A rung with half of the resource or more may cost more than half of a full fit."""
     rungs = rungs_of(
         halving_plan(4, 4, factor=2), Trained(seconds=seconds_by({1: 1, 2: 6, 4: 10}))
     )

@@ -843,7 +843,7 @@ def test_no_container_and_no_table_makes_a_difference():
 
 
 class OwnForest(RandomForestClassifier):
-    """May differ from what it inherits from in ways that nobody knows."""
+    """May differ from its base class in ways that are not known."""
 
 
 def a_small_net(n_outputs=2):
@@ -1414,11 +1414,11 @@ def columns(*transformers, remainder="drop"):
 
 
 class OwnPipeline(Pipeline):
-    """May differ from what it inherits from in ways that nobody knows."""
+    """May differ from its base class in ways that are not known."""
 
 
 class OwnScaler(StandardScaler):
-    """May differ from what it inherits from in ways that nobody knows."""
+    """May differ from its base class in ways that are not known."""
 
 
 def squared(X):

@@ -369,7 +369,7 @@ def chosen(estimator, space=DEPTH, **options):
     ],
 )
 def test_trees_and_iterations_are_chosen(estimator, resource, max_resources):
-    """What is trained on exactly is searched by the count that the estimator has."""
+    """An estimator whose training continues exactly is searched by its number of iterations."""
     assert chosen(estimator) == (resource, max_resources)
 
 
@@ -549,7 +549,7 @@ def test_the_choice_is_said(classification, search_class, capsys, estimator, res
 
 
 def test_the_chosen_count_is_continued_and_refitted(classification):
-    """Promoted forests are trained on, and the best is refitted with all its trees."""
+    """The training of promoted forests is continued, and the best is refitted with all trees."""
     space = {"min_samples_leaf": range(1, 50)}
     search = SuccessiveHalvingSearchCV(
         RandomForestClassifier(30, random_state=0), space, random_state=0

@@ -113,7 +113,7 @@ def test_bounds_that_a_table_lacks_are_an_error():
 
 @pytest.mark.parametrize(("continued", "last_fit"), [(False, 18), (True, 18 - 6 + 1)])
 def test_search_costs_the_recorded_seconds(continued, last_fit):
-    """Each fit is paid once, by the difference and what training on takes where it goes on."""
+    """Each fit costs its time once; a continued one costs the difference and what continuing adds."""
     table = constant_table(scores=[0, 1], fit_seconds=[1, 6, 18], extra_seconds=1)
     results = {
         "param_draw": np.array([0, 1, 3, 1]),

@@ -300,7 +300,7 @@ def test_a_level_promotes_no_entrant_that_is_worse():
 
 @both_promotions
 def test_equal_scores_promote_the_earlier(promotion):
-    """Where all are equal those who entered first go on."""
+    """If all scores are equal, the candidates that entered first are promoted."""
     loop = run(hyperband_plan(9), Executor(lambda *_: 0.5), promotion=promotion)
 
     rungs = numbers_by_rung(loop)
@@ -427,7 +427,7 @@ def test_one_failed_split_is_a_failure():
 
 
 def test_a_rung_that_failed_wholly_ends_its_bracket():
-    """Nobody goes on from it, the other brackets do, and the plan says which it was."""
+    """None of its candidates is promoted, the other brackets go on, and the plan says which it was."""
     plan = hyperband_plan(9)
 
     loop = run(plan, Executor(lambda x, *_: nan if x < 9 else float(x)))
@@ -501,7 +501,7 @@ def mean_of(loop, entry):
 
 
 def contests_of(loop, promotion):
-    """Return the entries of those who compete, and the candidates that went on, contest by contest."""
+    """Return, for each pool, its entries and the candidates that were promoted."""
     by_contest = {}
     for entry in loop.history.entries:
         rung = entry.rung
@@ -986,7 +986,7 @@ def test_level_results_hold_the_scores_split_by_split():
 
 
 def test_observers_are_told_the_time_of_the_clock():
-    """A level's seconds are what passes on the clock from its start to its end."""
+    """The seconds of a level are the time from its start to its end."""
     observer = Watching()
     clock = itertools.accumulate(itertools.count(1)).__next__
 

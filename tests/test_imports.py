@@ -154,7 +154,7 @@ def test_the_schedule_asks_for_pandas_only_when_it_makes_a_frame():
 
 @pytest.mark.parametrize("upper", ["_executors", "_halving", "_history", "_results", "_search"])
 def test_workers_import_nothing_that_runs_the_search(upper):
-    """An evaluation knows nothing of who ordered it."""
+    """An evaluation does not depend on the search that asks for it."""
     assert upper not in imports_of_ours("_evaluator")
 
 

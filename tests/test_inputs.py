@@ -905,7 +905,7 @@ def test_lapack_may_overwrite_what_a_fit_is_given(backend, n_jobs):
 @on_every_backend
 @pytest.mark.parametrize("way", NATIVE_WRITERS)
 def test_native_code_that_writes_spoils_nothing_for_others(way, backend, n_jobs):
-    """Each fit and score gets rows that it may write to, and that nobody else sees."""
+    """Each fit and score gets rows that it may write to and that no other one sees."""
     if way == "torch":
         pytest.importorskip("torch")
     X, y = make_regression(90, 4, random_state=0)

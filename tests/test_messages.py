@@ -146,7 +146,7 @@ def test_error_of_a_metric_among_several_is_of_a_length_to_read(tmp_path, scorin
 
 
 class Endless:
-    """Has a repr that nobody reads."""
+    """Has a repr that is too long to be read."""
 
     def __repr__(self):
         return "<" + "x" * HUGE + ">"

@@ -228,7 +228,7 @@ WIDER = {
         ),
         {},
     ),
-    "without training on": (forests, {"continue_training": False}),
+    "without continuing": (forests, {"continue_training": False}),
     "metric by another way": (forests, {"scoring": make_scorer(accuracy_score)}),
 }
 
@@ -533,7 +533,7 @@ NAMELESS = {
         lambda: halving(Unfitted(), {"func": [None]}, scoring=nameless()),
         r"scoring.*lambda",
     ),
-    "way of training on": (
+    "own function": (
         lambda: halving(Unfitted(), {"func": [None]}, continue_training=nameless()),
         r"continue_training.*lambda",
     ),
@@ -767,7 +767,7 @@ def test_any_value_can_be_kept(path, classification):
 
 
 def test_verbose_says_how_much_is_known(path, classification, capsys):
-    """A line a level, with the number of evaluations from the journal."""
+    """A line for each level has the number of evaluations from the journal."""
     search = halving(journal=path, verbose=1).fit(*classification)
     first = capsys.readouterr().out
     search.fit(*classification)

@@ -151,7 +151,7 @@ def test_check_space_refuses(param_distributions, error, says):
     [pytest.param({"a": range(2**63)}, id="one range"), pytest.param(HUGE, id="a grid")],
 )
 def test_check_space_refuses_grids_without_end(space):
-    """A grid that nobody could walk through is refused with its size."""
+    """A grid with too many candidates to evaluate is refused, with its size."""
     with pytest.raises(ValueError, match=r"n_candidates|range\(0, 9223372036854775808\)"):
         check_space(space, lists_only=True, resource="n_samples")
 

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "torture.py"
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and fork")
 def test_searches_that_are_killed_at_random_lose_no_row():
-    """Resumed until they end, they end as if nobody had touched them; workers may go, too."""
+    """Searches that are killed and resumed end as if they had not been; workers are killed, too."""
     done = subprocess.run(
         [sys.executable, SCRIPT, "--kills", "4"], capture_output=True, text=True, timeout=300
     )

@@ -696,7 +696,7 @@ def test_lightgbm_that_loses_values_to_bundles_is_fitted_fresh(seed):
     assert trained == [2, 16]
 
 
-def test_lightgbm_without_bundles_trains_on_all_the_same():
+def test_lightgbm_without_bundles_is_always_continued():
     """With enable_bundle=False nothing is lost, whatever the columns are."""
     estimator = pytest.importorskip("lightgbm").LGBMRegressor(
         enable_bundle=False, min_child_samples=5, n_jobs=1, verbose=-1
@@ -728,7 +728,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize("container", ["array", "float32", "frame"])
 @pytest.mark.parametrize("name", ORDINARY)
-def test_lightgbm_trains_on_with_ordinary_tables(name, container):
+def test_lightgbm_is_continued_with_ordinary_tables(name, container):
     """Columns that are bundled without a loss, or not at all, mean no fresh fit."""
     pandas = pytest.importorskip("pandas")
     make = {"array": np.array, "float32": np.float32, "frame": pandas.DataFrame}[container]
@@ -765,7 +765,7 @@ def test_lightgbm_that_loses_a_row_of_ten_thousand_is_fitted_fresh():
     assert trained == [[2, 6], [2, 4]]
 
 
-def test_lightgbm_with_true_trains_on_whatever_is_lost():
+def test_lightgbm_with_true_is_continued_even_if_values_are_lost():
     """True asks for no more than the same kind of result."""
     estimator = pytest.importorskip("lightgbm").LGBMRegressor(
         min_child_samples=5, n_jobs=1, verbose=-1
@@ -1047,7 +1047,7 @@ SIMILAR = [
 
 
 @pytest.mark.parametrize("row", SIMILAR, ids=str)
-def test_auto_fits_fresh_what_only_true_trains_on(row):
+def test_auto_fits_fresh_what_only_true_continues(row):
     """Where the result is another, "auto" keeps no state, and True pays the difference."""
     estimator, data = row.make(), row.data()
 
@@ -1137,7 +1137,7 @@ def test_what_ended_by_itself_is_reused(name):
     assert trained == [100, 0, 0]
 
 
-def test_solver_goes_on_towards_its_solution():
+def test_solver_continues_towards_its_solution():
     """Each rung of one that has not converged is nearer to the end than the one below."""
     data = data_for("binary")
     estimator = LogisticRegression(C=100.0, tol=1e-10)
@@ -1187,7 +1187,7 @@ NEVER = {
 
 @pytest.mark.parametrize("mode", ["auto", True])
 @pytest.mark.parametrize("name", NEVER)
-def test_what_cannot_train_on_is_fitted_fresh(name, mode):
+def test_what_cannot_be_continued_is_fitted_fresh(name, mode):
     """No state, no complaint: each rung is a plain fit."""
     estimator, resource = NEVER[name]
     data = data_for("regression" if is_regressor(estimator) else "binary", coded=True)
@@ -1269,7 +1269,7 @@ def test_partial_fit_is_handed_the_new_rows_once(with_y):
 
 
 @pytest.mark.parametrize("mode", ["auto", False])
-def test_by_samples_only_true_trains_on(mode):
+def test_by_samples_only_true_continues(mode):
     """Otherwise each rung is fitted on all of its rows."""
     reached = climb(Collecting(), {}, "n_samples", (30, 90), data_for("binary"), mode)
 
@@ -1462,7 +1462,7 @@ SUSPECT = {
 
 
 @pytest.mark.parametrize("name", TRUSTED)
-def test_last_step_trains_on_after_trusted_transformers(name):
+def test_last_step_is_continued_after_trusted_transformers(name):
     """The training of a pipeline's last step is continued by its own rule, on transformed rows."""
     trained = assert_like_fresh_fits(TRUSTED[name], {}, FOREST, (1, 3, 9), data_for("binary"))
 
@@ -1513,7 +1513,7 @@ def test_pipeline_is_judged_as_the_candidate_makes_it(candidate, took):
     assert [ours.n_trained for ours in reached] == took
 
 
-def test_pipeline_with_a_cache_trains_on(tmp_path):
+def test_pipeline_with_a_cache_is_continued(tmp_path):
     """With memory its fitted transformers are others than those it was given."""
     pipeline = in_order(StandardScaler()).set_params(memory=str(tmp_path))
 
@@ -1730,7 +1730,7 @@ def test_auto_changes_no_result(searched, engine, assert_same_results):
 
 @pytest.mark.parametrize("engine", ["one process", "threads"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_xgboost_bins_a_split_once_for_all_who_train_on(
+def test_xgboost_bins_a_split_once_for_all_continued_candidates(
     engine, weighted, classification, assert_same_results, monkeypatch
 ):
     """Candidates that are binned alike share one matrix, others have their own."""
@@ -2163,7 +2163,7 @@ def assert_same_scores(search, expected):
 
 
 @pytest.mark.parametrize("engine", ["loop", "threads"])
-def test_what_cannot_be_pickled_trains_on_in_one_process(engine, classification, tmp_path):
+def test_what_cannot_be_pickled_is_continued_in_one_process(engine, classification, tmp_path):
     """There it need not be."""
     search = free_search(Noting(notes=str(tmp_path), locked=True), continue_training=grow)
 
@@ -2193,7 +2193,7 @@ def test_state_that_cannot_be_opened_costs_fresh_fits(classification):
     assert_same_scores(search, free_search(Scored(), continue_training=False).fit(*classification))
 
 
-def test_kind_that_cannot_train_on_after_all_is_fitted_fresh(classification, assert_same_results):
+def test_rule_that_fails_after_all_leads_to_a_fresh_fit(classification, assert_same_results):
     """An exception in a rule of this package is a warning, and no failure of the candidate."""
     search = forest_search(forest=RefusingForest(random_state=0), continue_training=True)
 
@@ -2205,7 +2205,7 @@ def test_kind_that_cannot_train_on_after_all_is_fitted_fresh(classification, ass
     assert search.plan_.cost(continued=True) < spent(search).expected < search.plan_.cost()
 
 
-def test_worker_that_dies_while_it_trains_on_is_replaced(
+def test_worker_that_dies_while_it_continues_is_replaced(
     classification, tmp_path, assert_same_results
 ):
     """Its task, and those beside it, are tried again with the same states."""
@@ -2220,7 +2220,9 @@ def test_worker_that_dies_while_it_trains_on_is_replaced(
     assert search.plan_.cost(continued=True) == spent(search)
 
 
-def test_candidate_that_fails_below_goes_on_fresh(classification, assert_same_results):
+def test_candidate_that_failed_on_the_rung_below_is_fitted_fresh(
+    classification, assert_same_results
+):
     """Where there is nothing to go on from, it is fitted, and fails again."""
     searches = [free_search(Failing(below=0.85), continue_training=mode) for mode in (grow, False)]
 
@@ -2235,7 +2237,7 @@ def test_candidate_that_fails_below_goes_on_fresh(classification, assert_same_re
 # -- what the user is told
 
 
-def test_true_says_so_where_nothing_could_train_on(classification):
+def test_true_warns_if_nothing_could_be_continued(classification):
     """Once, and with what to do about it."""
     with pytest.warns(UserWarning, match="continue_training=True, but every Scored") as caught:
         free_search(Scored(), continue_training=True).fit(*classification)
@@ -2363,7 +2365,7 @@ def test_true_names_the_parameter_that_makes_it_impossible(classification):
 
 
 @pytest.mark.parametrize("mode", ["auto", False])
-def test_others_say_nothing_where_nothing_could_train_on(mode, classification):
+def test_other_values_do_not_warn_if_nothing_could_be_continued(mode, classification):
     """They promise nothing."""
     search = free_search(Scored(), continue_training=mode).fit(*classification)
 

@@ -556,7 +556,7 @@ print(len(read_entries(sys.argv[1])))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs a second user")
-def test_who_may_not_write_may_read(path):
+def test_file_that_may_not_be_written_can_be_read(path):
     """What no search is writing needs no log beside it."""
     with opened(path) as journal:
         journal.add(b"key", ENTRY)

@@ -127,7 +127,7 @@ def test_replayed_rows_have_their_recorded_times(path, classification):
     assert search.rungs_.rungs[0].seconds >= 27_000
 
 
-def test_each_evaluation_is_kept_before_its_candidate_goes_on(path, classification):
+def test_each_evaluation_is_kept_before_its_candidate_is_promoted(path, classification):
     """A fit of the second rung finds all of the first in the file."""
     search = halving(Looking(journal=str(path)), journal=path).fit(*classification)
 
@@ -152,7 +152,7 @@ class Looking(Scored):
         return super().fit(X, y)
 
 
-def test_interrupted_search_goes_on(path, classification, assert_same_results):
+def test_interrupted_search_is_resumed(path, classification, assert_same_results):
     """What had finished before an exception is in the file."""
 
     class Sampler:
@@ -469,7 +469,7 @@ def test_scores_of_other_metrics_are_not_taken(path, scores, classification):
     np.testing.assert_equal(search.cv_results_["mean_test_recall"], first["mean_test_recall"])
 
 
-def test_row_of_a_candidate_that_nobody_asked_about_is_not_reported(path, classification):
+def test_row_that_the_search_did_not_look_up_is_not_reported(path, classification):
     """The sampler chooses the candidates; the journal only has their known evaluations."""
     search = halving(journal=path).fit(*classification)
     first = search.cv_results_

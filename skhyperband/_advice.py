@@ -87,11 +87,10 @@ def advise_on_times(
 
     The same candidates are compared on the same splits.
     """
-    seconds = seconds_of_fresh_fits(outcomes)
+    amounts = {key.n_resources for key in outcomes if 2 * key.n_resources < max_resources}
+    seconds = seconds_of_fresh_fits(outcomes) if amounts else {}
     advice = []
-    for n_resources in sorted({key.n_resources for key in seconds}):
-        if 2 * n_resources >= max_resources:
-            continue
+    for n_resources in sorted(amounts):
         keys = [key for key in seconds if key.n_resources == n_resources]
         full = [EvaluationKey(key.candidate, max_resources, key.split) for key in keys]
         pairs = [(seconds[k], seconds[f]) for k, f in zip(keys, full, strict=True) if f in seconds]

@@ -3,7 +3,7 @@
 import bisect
 import contextlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skhyperband._brackets import RunningBrackets
@@ -74,20 +74,21 @@ class LevelEvaluation:
 
     def evaluate(self, level: Level, entries: Sequence[RungEntry]) -> None:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
-        pending = list(self._pending(level, entries).items())
+        pending = self._pending(level, entries)
         tasks = self._tasks(pending, level, entries)
+        keys, entry_of = list(pending), list(pending.values())
         top = self._top_of_each_pool(entries)
         # Executors take tasks as their workers need them, so that scoring that is wrong raises
         # before more than the first tasks are evaluated.
         running = self._executor.run(
-            tasks, lambda position: self._observer.evaluation_begin(pending[position][1])
+            tasks, lambda position: self._observer.evaluation_begin(entry_of[position])
         )
         with contextlib.closing(running) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
-                key, entry = pending[position]
-                self._record(key, entry, outcome)
+                entry = entry_of[position]
+                self._record(keys[position], entry, outcome)
                 self._drop_loser(entry, top)
                 if self._observer.stop_requested:
                     return
@@ -118,7 +119,7 @@ class LevelEvaluation:
 
     def _tasks(
         self,
-        pending: Sequence[tuple[EvaluationKey, RungEntry]],
+        pending: Mapping[EvaluationKey, RungEntry],
         level: Level,
         entries: Sequence[RungEntry],
     ) -> list[Task]:
@@ -135,7 +136,7 @@ class LevelEvaluation:
                 keeps_state=keeps_state,
                 limits=limits,
             )
-            for key, entry in pending
+            for key, entry in pending.items()
         ]
 
     def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:

@@ -166,14 +166,16 @@ def show_fit_warnings(history: SearchHistory, resource: str, max_resources: int)
         return is_of_low_rung and issubclass(source.category, ConvergenceWarning)
 
     warn_once(
-        {s: text for s, text in (outcome.warnings or {}).items() if not is_expected(key, s)}
+        {s: text for s, text in outcome.warnings.items() if not is_expected(key, s)}
         for key, outcome in _in_order(history)
+        if outcome.warnings
     )
 
 
-def _in_order(history: SearchHistory) -> list[tuple[EvaluationKey, Outcome]]:
-    """Return the evaluations by candidate, resource and split: the order does not depend on time."""
-    return sorted(history.outcomes.items(), key=lambda item: item[0])
+def _in_order(history: SearchHistory) -> Iterator[tuple[EvaluationKey, Outcome]]:
+    """Yield the evaluations by candidate, resource and split: the order does not depend on time."""
+    for key in sorted(history.outcomes):
+        yield key, history.outcomes[key]
 
 
 # --- failures ----------------------------------------------------------------------
@@ -194,7 +196,7 @@ def warn_of_failures(
         paragraphs.append(describe_failures(failures, len(history.outcomes), error_score))
     if paragraphs:
         messages.append(UserMessage("\n".join(paragraphs), FitFailedWarning))
-    non_finite = describe_non_finite(list(_scores_without_failure(history)))
+    non_finite = describe_non_finite(history)
     if non_finite is not None:
         messages.append(UserMessage(non_finite))
     return messages
@@ -206,14 +208,6 @@ def _failures(history: SearchHistory) -> list[tuple[Candidate, str]]:
         for key, outcome in _in_order(history)
         if outcome.failure is not None
     ]
-
-
-def _scores_without_failure(history: SearchHistory) -> Iterator[tuple[str, Scores]]:
-    for outcome in history.outcomes.values():
-        if outcome.failure is None:
-            yield "test", outcome.test_scores
-            if outcome.train_scores is not None:
-                yield "train", outcome.train_scores
 
 
 def describe_failures(
@@ -252,24 +246,16 @@ def _kind(text: str) -> str:
     return frames + error.partition(":")[0]
 
 
-def describe_non_finite(
-    scores: Sequence[tuple[str, Mapping[str, float | None] | float | None]],
-) -> str | None:
-    """Return a text that says which scores are NaN or infinite; None if all are finite.
-
-    Parameters
-    ----------
-    scores : sequence of (str, scores)
-        "test" or "train", and the scores of one evaluation of which none failed.
-    """
+def describe_non_finite(history: SearchHistory) -> str | None:
+    """Return a text that says which scores are NaN or infinite; None if all are finite."""
     counts = Counter(
         (name, None if math.isnan(value) else value)
-        for name, value in _named_values(scores)
+        for name, value in _scores_without_failure(history)
         if value is not None and not math.isfinite(value)
     )
     if not counts:
         return None
-    n_scores = Counter(name for name, _ in _named_values(scores))
+    n_scores = Counter(name for name, _ in _scores_without_failure(history))
     found = [
         f"{'NaN' if kind is None else kind} in {count} of {n_scores[name]} evaluations "
         f"({'_'.join(name)})"
@@ -281,16 +267,23 @@ def describe_non_finite(
     )
 
 
-def _named_values(
-    scores: Iterable[tuple[str, Mapping[str, float | None] | float | None]],
+def _scores_without_failure(
+    history: SearchHistory,
 ) -> Iterator[tuple[tuple[str, str], float | None]]:
-    """Yield each value with its part, "test" or "train", and its metric."""
-    for part, of_one in scores:
-        if isinstance(of_one, Mapping):
-            for metric, value in of_one.items():
-                yield (part, metric), value
-        else:
-            yield (part, "score"), of_one
+    """Yield each score with its part, "test" or "train", and its metric."""
+    for outcome in history.outcomes.values():
+        if outcome.failure is None:
+            yield from _by_metric("test", outcome.test_scores)
+            if outcome.train_scores is not None:
+                yield from _by_metric("train", outcome.train_scores)
+
+
+def _by_metric(part: str, scores: Scores) -> Iterator[tuple[tuple[str, str], float | None]]:
+    if not isinstance(scores, dict):
+        yield (part, "score"), scores
+        return
+    for metric, value in scores.items():
+        yield (part, metric), value
 
 
 def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) -> None:

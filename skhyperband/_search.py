@@ -219,7 +219,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
           splits with which the candidate was evaluated;
         - ``n_resources_trained``: the mean amount of the resource that had to be
           trained for each split. It is smaller than ``n_resources`` if training was
-          continued. Multiplied by ``n_splits`` and summed over all rows, it is the cost
+          continued or if some splits had been evaluated before. Multiplied by ``n_splits`` and summed over all rows, it is the cost
           of the search.
 
         The dictionaries in ``params`` include the resource if it is a parameter of the
@@ -623,7 +623,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
           splits with which the candidate was evaluated;
         - ``n_resources_trained``: the mean amount of the resource that had to be
           trained for each split. It is smaller than ``n_resources`` if training was
-          continued. Multiplied by ``n_splits`` and summed over all rows, it is the cost
+          continued or if some splits had been evaluated before. Multiplied by ``n_splits`` and summed over all rows, it is the cost
           of the search.
 
         The dictionaries in ``params`` include the resource if it is a parameter of the

@@ -23,6 +23,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky import reusable_executor
+from joblib.parallel import LokyBackend
 
 from skhyperband._executors import Executor, joblib_executor, make_executor
 from skhyperband._executors.isolation import retry_in_isolation
@@ -772,6 +773,28 @@ def test_workers_that_another_executor_has_started_again_are_left_to_it(marks):
         assert [position for position, _ in run] == [0]
         assert workers() is new_workers is not dead_workers
         assert not new_workers._flags.shutdown
+
+
+class CountingBackend(LokyBackend):
+    """A backend of a user's own."""
+
+    n_tasks = 0
+
+    def submit(self, func, callback=None):
+        CountingBackend.n_tasks += 1
+        return super().submit(func, callback)
+
+
+def test_backend_of_a_users_own_is_used_as_it_is():
+    """A subclass of joblib's backend keeps its methods."""
+    with (
+        joblib.parallel_config(backend=CountingBackend()),
+        make_executor(tenfold, 2, "2*n_jobs") as executor,
+    ):
+        found = scores(executor.run(tasks_of(3)))
+
+    assert found == {0: 0.0, 1: 10.0, 2: 20.0}
+    assert CountingBackend.n_tasks == 3
 
 
 # --- the choice --------------------------------------------------------------------

@@ -125,7 +125,7 @@ class JoblibExecutor:
 
     def _new_parallel(self) -> joblib.Parallel:
         backend, _ = get_active_backend()
-        if isinstance(backend, LokyBackend):
+        if type(backend) is LokyBackend:  # A user's subclass may do other things.
             backend = _SharingLokyBackend.like(backend)
         # Sizes and mode are joblib's own defaults, since a call of joblib with other values, in
         # another thread, would end the workers and start others.

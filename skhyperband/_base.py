@@ -53,6 +53,7 @@ from skhyperband._user_warnings import (
     send,
     warn_after_fits,
     warn_of_lost_halvings,
+    warn_of_no_candidates,
     warn_of_other_splits,
     warn_of_unreached_resources,
     why_not_refitted,
@@ -321,6 +322,8 @@ class BaseHalvingSearchCV(SearchBase):
             stop_reason = self._search(run, plan, scorer)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
+        if stop_reason == "max_time":
+            send(warn_of_no_candidates(self))
         if self.refit:
             self._fit_best(data.X, data.y, data.fit_params)
         self.stop_reason_ = stop_reason

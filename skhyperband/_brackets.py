@@ -144,6 +144,7 @@ class RunningBrackets:
                 candidates = self._draw(bracket, sampler)
                 numbers = history.add_candidates(candidates)
                 self._resize(bracket, len(numbers))
+                numbers += self._rounds.enter_measured(planned)
             else:
                 numbers = self._promoted.pop(bracket.key, [])
             if numbers:

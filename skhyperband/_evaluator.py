@@ -1,6 +1,7 @@
 """Evaluates one task on a worker: fits, scores and measures times, or describes the failure."""
 
 import contextlib
+import math
 import numbers
 import time
 import traceback
@@ -104,7 +105,8 @@ class Evaluator:
 
     def __call__(self, task: Task) -> Outcome | Skipped:
         """Fit and score; an exception becomes part of the outcome."""
-        if self.clock() >= task.limits.start_before:
+        start_before = task.limits.start_before
+        if start_before < math.inf and self.clock() >= start_before:
             return Skipped()
         with _configured(self._config), catching(self._filters) as caught:
             outcome = self._evaluate(task)

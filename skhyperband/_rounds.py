@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
+from skhyperband._records import EvaluationKey, Outcome
 from skhyperband._schedule import (
     Bracket,
     Level,
@@ -374,6 +375,9 @@ class Rounds(Protocol):
     def has_time(self) -> bool:
         """Return whether there is a time limit that is not over yet."""
 
+    def enter_measured(self, rung: Rung) -> list[int]:
+        """Add candidates that were measured before the rounds; return their numbers."""
+
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
         """Return the brackets of a round as they go on after a level."""
 
@@ -407,6 +411,10 @@ class UntimedRounds:
         """Return False: there is no limit."""
         return False
 
+    def enter_measured(self, rung: Rung) -> list[int]:
+        """Return none: nothing is measured before."""
+        return []
+
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
         """Return the brackets as they are."""
         return brackets
@@ -428,8 +436,10 @@ class TimedRounds:
     repeats_forever : bool
         Whether the plan begins again when its candidates have entered.
     measure : callable
-        Evaluates the estimator as it is given, with so much of the resource on one split.
-        Returns the seconds; None if it failed or there was no time for it.
+        Evaluates the estimator as it is given, with so much of the resource on the first split.
+        Returns the outcome; None if it failed or there was no time for it.
+    enters_estimator : bool
+        Whether the estimator as it is given becomes a candidate where the plan does not fit.
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -445,7 +455,8 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
-        measure: Callable[[int], float | None],
+        measure: Callable[[int], Outcome | None],
+        enters_estimator: bool = True,
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -458,6 +469,8 @@ class TimedRounds:
         self._clock = clock
         self._deadline = deadline
         self._n_workers = n_workers
+        self._measured: dict[int, Outcome] = {}
+        self._enters_estimator = enters_estimator
         self._full_fit: float | None = None
         self._fixed_share = DEFAULT_FIXED_SHARE
         self._start = math.inf
@@ -474,6 +487,8 @@ class TimedRounds:
                 if one is None:
                     self.time_is_over = True
                     return
+                if one.taken == left:  # The whole plan, or the last round.
+                    self._enters_estimator = False
                 yield [bracket.in_repeat(repeat) for bracket in one.brackets]
                 repeat += 1
                 left = tuple(n - taken for n, taken in zip(left, one.taken, strict=True))
@@ -482,12 +497,38 @@ class TimedRounds:
         """Measure a full fit, and what a fit on the lowest rung costs beside it."""
         largest = self._plan.max_resources
         lowest = min(rung.n_resources for rung in self._plan.rungs)
-        self._full_fit = self._measure(largest)
-        smallest_fit = self._measure(lowest) if self._full_fit and lowest < largest else None
+        self._full_fit = self._seconds_of_estimator(largest)
+        smallest_fit = None
+        if self._full_fit and lowest < largest:
+            smallest_fit = self._seconds_of_estimator(lowest)
         if self._full_fit and smallest_fit is not None:
             of_resource, of_time = lowest / largest, smallest_fit / self._full_fit
             fixed_share = (of_time - of_resource) / (1 - of_resource)
             self._fixed_share = min(1.0, max(0.0, fixed_share))
+
+    def _seconds_of_estimator(self, n_resources: int) -> float | None:
+        outcome = self._measure(n_resources)
+        if outcome is None:
+            return None
+        self._measured[n_resources] = outcome
+        return outcome.fit_time + outcome.score_time
+
+    def enter_measured(self, rung: Rung) -> list[int]:
+        """Let the estimator as it is given enter the first round, unless the whole plan fits.
+
+        With little time there are few candidates. Its evaluations are known already, and may be
+        better than theirs.
+        """
+        if not self._enters_estimator or self._full_fit is None:
+            return []
+        self._enters_estimator = False
+        (number,) = self._history.add_candidates([{}])
+        for n_resources, outcome in self._measured.items():
+            key = EvaluationKey(
+                self._history.canonical_id(number), n_resources, self._history.split_order[0]
+            )
+            self._history.record(key, rung, outcome)
+        return [number]
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""

@@ -177,8 +177,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         search is the same as without a limit. Otherwise they come in a few rounds, which
         the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
         the time, the next ones take what is left. Each round has new candidates, and its
-        best ones are evaluated with `max_resources`. If a level takes longer than
-        expected, fewer candidates are promoted.
+        best ones are evaluated with `max_resources`. `estimator` as it is given is a
+        further candidate of the first round, since with little time all others may be
+        worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the
@@ -581,8 +582,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         search is the same as without a limit. Otherwise they come in a few rounds, which
         the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
         the time, the next ones take what is left. Each round has new candidates, and its
-        best ones are evaluated with `max_resources`. If a level takes longer than
-        expected, fewer candidates are promoted.
+        best ones are evaluated with `max_resources`. `estimator` as it is given is a
+        further candidate of the first round, since with little time all others may be
+        worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the

@@ -281,7 +281,7 @@ class HalvingRun:
             plan,
             rules=rules,
             initial_candidates=initial,
-            rounds=self._make_rounds(rules),
+            rounds=self._make_rounds(rules, enters_estimator={} not in initial),
         )
 
     def _make_executor(self, search: HalvingArguments, session: JournalSession | None) -> Executor:
@@ -290,7 +290,7 @@ class HalvingRun:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
 
-    def _make_rounds(self, rules: BracketRules) -> Rounds:
+    def _make_rounds(self, rules: BracketRules, *, enters_estimator: bool) -> Rounds:
         if self._deadline == math.inf:
             return UntimedRounds(self._plan, repeats_forever=rules.repeats_forever)
         return TimedRounds(
@@ -298,6 +298,7 @@ class HalvingRun:
             self.history,
             repeats_forever=rules.repeats_forever,
             measure=self._measure_estimator,
+            enters_estimator=enters_estimator,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
@@ -305,25 +306,30 @@ class HalvingRun:
 
     # -- the estimator as it is given
 
-    def _measure_estimator(self, n_resources: int) -> float | None:
-        """Return the seconds of the estimator as it is given on the first split; None if it failed.
+    def _measure_estimator(self, n_resources: int) -> Outcome | None:
+        """Return the outcome of the estimator as it is given on the first split; None if it failed.
 
-        The evaluation is not part of `cv_results_`: a search for which the time suffices has
-        the same results as one without a time limit.
+        If the time suffices for the whole plan, it is not part of `cv_results_`: the search then
+        has the same results as one without a time limit. With all resources it is evaluated even
+        if the start of workers takes all of the time, so that there is a result.
         """
+        is_full = n_resources == self._plan.max_resources
+        start_before = self._deadline
+        if is_full and not self._is_too_late():
+            start_before = math.inf
         task = Task(
             candidate={},
             n_resources=n_resources,
             split=self.history.split_order[0],
-            limits=TaskLimits(start_before=self._deadline),
+            limits=TaskLimits(start_before=start_before),
         )
         with contextlib.closing(self.executor.run([task])) as finished:
             outcomes = [result for _, result in finished if isinstance(result, Outcome)]
         if not outcomes or outcomes[0].failure is not None:
             return None
-        if n_resources == self._plan.max_resources:
+        if is_full:
             self._full_fit = outcomes[0]
-        return outcomes[0].fit_time + outcomes[0].score_time
+        return outcomes[0]
 
     def _count_full_fit(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""

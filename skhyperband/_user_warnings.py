@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import Source, warn_once
 from skhyperband._history import SearchHistory
-from skhyperband._messages import message_of_traceback, repr_of, str_of
+from skhyperband._messages import counted, message_of_traceback, repr_of, str_of
 from skhyperband._records import EvaluationKey, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
 from skhyperband._results import failed_with_more, has_finite_score
@@ -187,8 +187,9 @@ def warn_of_failures(
     """Return a warning that sums up what failed, and one of scores that are not finite."""
     messages = []
     paragraphs = [
-        f"All {rung.n_candidates} candidates of bracket {rung.bracket} scored NaN with "
-        f"{rung.n_resources} resources; none of them went on."
+        ("The only candidate" if rung.n_candidates == 1 else f"All {rung.n_candidates} candidates")
+        + f" of bracket {rung.bracket} scored NaN with {rung.n_resources} resources; none of them "
+        "went on."
         for rung in failed_rungs
     ]
     failures = _failures(history)
@@ -310,7 +311,7 @@ def _advice(failure: str, plan: Plan, min_resources: Any) -> str:
     if of_samples and _has_too_few_samples(failure):
         return (
             f"its first rung has {lowest} samples, which seem to be too few: raise "
-            f"min_resources={min_resources!r}."
+            f"min_resources={min_resources!r} to a number above {lowest}."
         )
     return "check the estimator, param_distributions and scoring."
 
@@ -320,7 +321,8 @@ _TOO_FEW = re.compile(
     r"""n_samples(_fit)?\s*=\s*\d | ([<>=]|\ than)\s*n_samples(?!,) | min\(n_samples | too\ few
     | least\ populated | n_splits\s*=\s*\d | members\ in\ each\ class | sample\(s\)
     | less\ than\ \d+\ examples | number\ of\ (samples|classes)
-    | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples""",
+    | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples
+    | unknown\ categor | (unseen|unknown)\ label""",
     re.VERBOSE,
 )
 
@@ -351,6 +353,19 @@ def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
     )
     if search.max_time is not None:
         text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
+    return [UserMessage(text)]
+
+
+def warn_of_no_candidates(search: Any) -> list[UserMessage]:
+    """Return a warning where `max_time` sufficed for the estimator as it is given only."""
+    results, resource = search.cv_results_, search.plan_.resource
+    if any(set(params) - {resource} for params in results["params"]):
+        return []
+    text = (
+        f"No candidate was evaluated within max_time={search.max_time!r}: the result is the "
+        f"estimator as it is given, evaluated on {int(results['n_splits'].max())} of "
+        f"{counted(search.n_splits_, 'split')}. Raise max_time."
+    )
     return [UserMessage(text)]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -262,3 +263,24 @@ def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
     # One may have looked just before the clock was turned, and begun just after.
     late = list((marks / "late").iterdir()) if (marks / "late").exists() else []
     assert len(late) <= n_jobs - 1
+
+
+@pytest.mark.slow
+def test_start_of_workers_does_not_cost_the_result(classification):
+    """If they take all of the time, the estimator as it is given is the result, with a warning."""
+    get_reusable_executor().shutdown(wait=True)
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates="all",
+        n_jobs=2,
+        max_time=0.2,
+        **COMMON,
+    )
+
+    with pytest.warns(UserWarning, match=r"No candidate was evaluated within max_time=0\.2"):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "max_time"
+    assert search.best_params_ == {"n_units": 9}

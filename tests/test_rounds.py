@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import replace
 from fractions import Fraction
 
@@ -280,7 +281,10 @@ FULL_FIT = 1.0 + 27
 def test_limited_search_has_a_result_with_everything(timed, kind, share):
     """Whatever the time: one candidate had R, no candidate is too many, and the time is used."""
     whole, seconds = timed(kind)
-    search, used = timed(kind, max_time=share * seconds)
+    with contextlib.ExitStack() as warned:
+        if share * seconds < FULL_FIT:
+            warned.enter_context(pytest.warns(UserWarning, match="No candidate was evaluated"))
+        search, used = timed(kind, max_time=share * seconds)
     n_left = whole.plan_.n_candidates - search.plan_.n_candidates
 
     assert n_left >= 0
@@ -342,7 +346,8 @@ def test_scale_of_time_is_not_needed(timed, kind):
 @each_search
 def test_first_fit_that_takes_all_the_time_is_the_result(timed, kind):
     """The estimator as it is given is then the only candidate."""
-    search, used = timed(kind, max_time=2.0)
+    with pytest.warns(UserWarning, match=r"No candidate .* max_time=2\.0: .* 1 of 3 splits"):
+        search, used = timed(kind, max_time=2.0)
 
     assert search.stop_reason_ == "max_time"
     assert used == FULL_FIT  # The smallest fit was not begun any more.
@@ -355,9 +360,37 @@ def test_little_time_goes_to_full_fits_on_one_split(timed, kind):
     """With time for three fits, as many candidates have R on one split after the first fit."""
     search, _ = timed(kind, max_time=4.3 * FULL_FIT)
 
-    assert search.n_candidates_ == [3]
-    assert search.cv_results_["n_splits"].tolist() == [1, 1, 1]
+    assert search.n_candidates_ == [4]
+    assert search.cv_results_["n_splits"].tolist() == [1, 1, 1, 1]
+    assert search.cv_results_["params"][-1] == {"n_units": 27}
     assert search.best_params_["n_units"] == 27
+
+
+@each_search
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_estimator_as_it_is_given_competes_if_the_plan_does_not_fit(timed, kind, share):
+    """It is no worse candidate than those that the little time allows, and partly known already."""
+    good = {"quality": 0.99}
+    _, seconds = timed(kind, estimator=good)
+    search, _ = timed(kind, estimator=good, max_time=share * seconds)
+
+    assert search.best_params_ == {"n_units": 27}
+    assert any("quality" in params for params in search.cv_results_["params"])
+
+
+def test_estimator_as_it_is_given_is_no_candidate_if_the_plan_fits(timed):
+    """The results are then those of a search without a limit."""
+    _, seconds = timed("halving")
+    search, _ = timed("halving", max_time=2 * seconds)
+
+    assert all("quality" in params for params in search.cv_results_["params"])
+
+
+def test_estimator_as_it_is_given_enters_once(timed):
+    """An empty dict among the initial candidates is the same."""
+    search, _ = timed("halving", max_time=4.3 * FULL_FIT, initial_candidates=[{}])
+
+    assert sum("quality" not in params for params in search.cv_results_["params"]) == 1
 
 
 def test_later_rounds_have_other_candidates(timed):
@@ -367,7 +400,8 @@ def test_later_rounds_have_other_candidates(timed):
     results = search.cv_results_
 
     qualities = {
-        (p["quality"], i) for p, i in zip(results["params"], results["candidate_id"], strict=True)
+        (p.get("quality"), i)
+        for p, i in zip(results["params"], results["candidate_id"], strict=True)
     }
     assert results["repeat"].max() >= 1
     assert len({quality for quality, _ in qualities}) == len(qualities)
@@ -382,9 +416,11 @@ def test_initial_candidates_wait_for_later_rounds(timed):
     results = search.cv_results_
 
     entered = [
-        p["quality"] for p, i in zip(results["params"], results["iter"], strict=True) if not i
+        p["quality"]
+        for p, i in zip(results["params"], results["iter"], strict=True)
+        if not i and "quality" in p
     ]
-    n_first = search.plan_.brackets[0].n_candidates
+    n_first = search.plan_.brackets[0].n_candidates - 1  # Without the estimator as it is given.
     assert n_first < 16
     assert entered[:n_first] == [candidate["quality"] for candidate in initial[:n_first]]
     assert {candidate["quality"] for candidate in initial} <= set(entered)
@@ -446,7 +482,8 @@ def test_part_of_a_grid_is_spread_over_it(timed):
     search, _ = timed("halving", max_time=0.3 * seconds, **options)
 
     n_entered = search.n_candidates_[0]
-    qualities = [params["quality"] for params in search.cv_results_["params"][:n_entered]]
+    entered = search.cv_results_["params"][:n_entered]
+    qualities = [params["quality"] for params in entered if "quality" in params]
     assert 3 <= n_entered < 27
     assert len(set(qualities)) > (n_entered + 1) // 2
     assert max(qualities) > 0.5

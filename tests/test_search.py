@@ -1412,6 +1412,8 @@ TOO_FEW = [
     "The number of classes has to be greater than one; got 1 class",
     "The validation set is too small. Increase 'validation_fraction' or the size of your dataset.",
     "perplexity must be less than n_samples",
+    "Found unknown categories ['unknown'] in column 0 during transform",
+    "y contains previously unseen labels: ['c']",
 ]
 
 

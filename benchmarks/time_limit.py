@@ -9,6 +9,7 @@ saw.
 
 import argparse
 import time
+import warnings
 
 import numpy as np
 from quality import load, model_and_space
@@ -147,7 +148,8 @@ def main():
             f"{'of time':>8}{'max_time':>10}{'by hand':>10}{'difference':>10}{'+-':>8}"
             f"{'time used':>10}{'by hand':>10}{'cand.':>8}{'by hand':>8}{'with R':>8}"
         )
-        with threadpool_limits(1):
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No candidate was evaluated")
             for name in args.searches:
                 compare(name, args, parts)
 

@@ -322,7 +322,7 @@ _TOO_FEW = re.compile(
     | least\ populated | n_splits\s*=\s*\d | members\ in\ each\ class | sample\(s\)
     | less\ than\ \d+\ examples | number\ of\ (samples|classes)
     | only\ one\ class | set\ is\ too\ small | at\ least\ \d+\ samples
-    | unknown\ categor | (unseen|unknown)\ label""",
+    | unknown\ categories | (unseen|unknown)\ label""",
     re.VERBOSE,
 )
 

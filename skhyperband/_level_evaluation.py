@@ -2,6 +2,7 @@
 
 import bisect
 import contextlib
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,20 +77,35 @@ class LevelEvaluation:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
         pending = self._pending(level, entries)
         tasks = self._tasks(pending, level, entries)
-        keys, entry_of = list(pending), list(pending.values())
         top = self._top_of_each_pool(entries)
-        # Executors take tasks as their workers need them, so that scoring that is wrong raises
-        # before more than the first tasks are evaluated.
+        n_first = self._executor.n_workers
+        if n_first > 1 and not self._history.outcomes:
+            # Scoring that is wrong raises before the workers have more than one task each.
+            self._run(tasks[:n_first], dict(itertools.islice(pending.items(), n_first)), top)
+            tasks, pending = (
+                tasks[n_first:],
+                dict(itertools.islice(pending.items(), n_first, None)),
+            )
+        if not self._observer.stop_requested:
+            self._run(tasks, pending, top)
+
+    def _run(
+        self,
+        tasks: Sequence[Task],
+        pending: Mapping[EvaluationKey, RungEntry],
+        top: Mapping[int, TopK],
+    ) -> None:
+        """Run the tasks of some evaluations, and record each outcome as it arrives."""
+        keys, entries = list(pending), list(pending.values())
         running = self._executor.run(
-            tasks, lambda position: self._observer.evaluation_begin(entry_of[position])
+            tasks, lambda position: self._observer.evaluation_begin(entries[position])
         )
         with contextlib.closing(running) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
-                entry = entry_of[position]
-                self._record(keys[position], entry, outcome)
-                self._drop_loser(entry, top)
+                self._record(keys[position], entries[position], outcome)
+                self._drop_loser(entries[position], top)
                 if self._observer.stop_requested:
                     return
 
@@ -168,7 +184,7 @@ class LevelEvaluation:
             for entry in pool.entries
         }
 
-    def _drop_loser(self, entry: RungEntry, top: dict[int, TopK]) -> None:
+    def _drop_loser(self, entry: RungEntry, top: Mapping[int, TopK]) -> None:
         """Drop the states of a candidate that lost, if this entry's score is now complete.
 
         An equal candidate of another bracket may still be promoted; it is fitted fresh then.

@@ -328,6 +328,45 @@ def test_only_the_rungs_own_splits_decide():
     assert numbers_by_rung(loop)[2, 2] == [4]
 
 
+# --- the first tasks ----------------------------------------------------------------
+
+
+def test_first_task_of_each_worker_is_awaited_before_they_get_more():
+    """The outcomes are there before the rest of the first level is handed over."""
+    executor = Executor()
+    executor.n_workers = 4
+
+    run(halving_plan(9, n_splits=2), executor)
+
+    assert [len(batch) for batch in executor.batches] == [4, 14, 6, 2]
+
+
+def test_first_task_that_fails_lets_the_others_run():
+    """A candidate that fails first fails alone; the rest of its level is handed over."""
+    executor = Executor(lambda x, *_: math.nan if x == 0 else float(x))
+    executor.n_workers = 4
+
+    loop = run(halving_plan(9), executor)
+
+    assert [len(batch) for batch in executor.batches] == [4, 5, 3, 1]
+    assert numbers_by_rung(loop)[2, 2] == [8]
+
+
+def test_first_task_that_ends_the_search_is_among_the_only_ones():
+    """What is raised for the first outcome is raised before the workers get more tasks."""
+
+    def refuse(outcome):
+        raise ValueError("no score")
+
+    executor = Executor()
+    executor.n_workers = 4
+
+    with pytest.raises(ValueError, match="no score"):
+        run(halving_plan(9), executor, score=refuse)
+
+    assert [len(batch) for batch in executor.batches] == [4]
+
+
 # --- nothing is trained twice ------------------------------------------------------
 
 

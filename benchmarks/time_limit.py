@@ -67,8 +67,8 @@ def sized_by_hand(name, args, seed, share, whole, X, y):
     `whole` is the fitted search with the whole plan. If nothing fits, the search has one candidate.
     """
     limit = share * expected_seconds(whole.plan_, whole)
-    single = [{}] if name == "halving" else [{}, {"n_brackets": 1}]
-    for options in single:
+    possible_options = [{}] if name == "halving" else [{}, {"n_brackets": 1}]
+    for options in possible_options:
         for n_candidates in range(whole.plan_.brackets[0].n_candidates, 0, -1):
             search = make_search(name, args, seed, n_candidates=n_candidates, **options)
             if expected_seconds(search.plan(X, y), whole) <= limit:

@@ -290,7 +290,7 @@ def _private_value(value: Any) -> Any:
 
 
 def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
-    if isinstance(score, float):  # NumPy's 64 bits among them: nearly always.
+    if isinstance(score, float):  # Nearly all scores are; `numpy.float64` is a subclass.
         return float(score), None
     if not isinstance(score, numbers.Number):
         with contextlib.suppress(Exception):  # No array, or more than one number.

@@ -71,16 +71,15 @@ class SearchHistory:
 
     # -- evaluations
 
-    def key(self, entry: RungEntry, split: int) -> EvaluationKey:
-        """Return the key under which an evaluation is, or will be, recorded."""
-        return self.keys_by_split(entry)[split]
-
     def keys(self, entry: RungEntry) -> Collection[EvaluationKey]:
         """Return the keys of all evaluations of an entry, in the order of the splits."""
         return self.keys_by_split(entry).values()
 
     def keys_by_split(self, entry: RungEntry) -> Mapping[int, EvaluationKey]:
-        """Return the keys of an entry by split; they are made once, since there are so many."""
+        """Return the keys under which the evaluations of an entry are recorded, by split.
+
+        They are made once, since there are so many.
+        """
         candidate = self._canonical_ids[entry.candidate]
         place = candidate, entry.rung.n_resources, entry.rung.n_splits
         if place not in self._known_keys:
@@ -96,7 +95,7 @@ class SearchHistory:
 
     def is_measured(self, entry: RungEntry, split: int) -> bool:
         """Return whether the evaluation has been recorded."""
-        return self.key(entry, split) in self.outcomes
+        return self.keys_by_split(entry)[split] in self.outcomes
 
     def record(self, key: EvaluationKey, rung: Rung, outcome: Outcome) -> None:
         """Record the outcome of an evaluation that was made for a rung."""

@@ -58,8 +58,8 @@ class RungEntry:
 
 # --- tasks and outcomes ------------------------------------------------------------
 
-# Those that there are many of are tuples, which take a third of the time of data classes to be
-# made and pickled.
+# There is one of these for every evaluation. They are named tuples, which take a third of the time
+# that data classes take to be made and pickled.
 
 
 class TaskLimits(NamedTuple):

@@ -245,7 +245,7 @@ class ResultTables:
             n_trained = sum(
                 outcome.n_trained
                 for split, outcome in outcomes.items()
-                if first_entries[self._history.key(entry, split)] is entry
+                if first_entries[self._history.keys_by_split(entry)[split]] is entry
             )
             means.append(n_trained / len(outcomes))
         return np.array(means)

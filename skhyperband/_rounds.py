@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
-from skhyperband._records import EvaluationKey, Outcome
 from skhyperband._schedule import (
     Bracket,
     Level,
@@ -437,9 +436,10 @@ class TimedRounds:
         Whether the plan begins again when its candidates have entered.
     measure : callable
         Evaluates the estimator as it is given, with so much of the resource on the first split.
-        Returns the outcome; None if it failed or there was no time for it.
-    enters_estimator : bool
-        Whether the estimator as it is given becomes a candidate where the plan does not fit.
+        Returns the seconds; None if it failed or there was no time for it.
+    enter_estimator : callable, or None
+        Makes the estimator as it is given a candidate, with what was measured of it, where the
+        plan does not fit. Takes the rung that it enters; returns the candidate's number.
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -455,8 +455,8 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
-        measure: Callable[[int], Outcome | None],
-        enters_estimator: bool = True,
+        measure: Callable[[int], float | None],
+        enter_estimator: Callable[[Rung], int] | None,
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -469,8 +469,7 @@ class TimedRounds:
         self._clock = clock
         self._deadline = deadline
         self._n_workers = n_workers
-        self._measured: dict[int, Outcome] = {}
-        self._enters_estimator = enters_estimator
+        self._enter_estimator = enter_estimator
         self._full_fit: float | None = None
         self._fixed_share = DEFAULT_FIXED_SHARE
         self._start = math.inf
@@ -487,8 +486,8 @@ class TimedRounds:
                 if one is None:
                     self.time_is_over = True
                     return
-                if one.taken == left:  # The whole plan, or the last round.
-                    self._enters_estimator = False
+                if one.brackets == tuple(planned):
+                    self._enter_estimator = None  # The plan fits.
                 yield [bracket.in_repeat(repeat) for bracket in one.brackets]
                 repeat += 1
                 left = tuple(n - taken for n, taken in zip(left, one.taken, strict=True))
@@ -497,21 +496,12 @@ class TimedRounds:
         """Measure a full fit, and what a fit on the lowest rung costs beside it."""
         largest = self._plan.max_resources
         lowest = min(rung.n_resources for rung in self._plan.rungs)
-        self._full_fit = self._seconds_of_estimator(largest)
-        smallest_fit = None
-        if self._full_fit and lowest < largest:
-            smallest_fit = self._seconds_of_estimator(lowest)
+        self._full_fit = self._measure(largest)
+        smallest_fit = self._measure(lowest) if self._full_fit and lowest < largest else None
         if self._full_fit and smallest_fit is not None:
             of_resource, of_time = lowest / largest, smallest_fit / self._full_fit
             fixed_share = (of_time - of_resource) / (1 - of_resource)
             self._fixed_share = min(1.0, max(0.0, fixed_share))
-
-    def _seconds_of_estimator(self, n_resources: int) -> float | None:
-        outcome = self._measure(n_resources)
-        if outcome is None:
-            return None
-        self._measured[n_resources] = outcome
-        return outcome.fit_time + outcome.score_time
 
     def enter_measured(self, rung: Rung) -> list[int]:
         """Let the estimator as it is given enter the first round, unless the whole plan fits.
@@ -519,16 +509,8 @@ class TimedRounds:
         With little time there are few candidates. Its evaluations are known already, and may be
         better than theirs.
         """
-        if not self._enters_estimator or self._full_fit is None:
-            return []
-        self._enters_estimator = False
-        (number,) = self._history.add_candidates([{}])
-        for n_resources, outcome in self._measured.items():
-            key = EvaluationKey(
-                self._history.canonical_id(number), n_resources, self._history.split_order[0]
-            )
-            self._history.record(key, rung, outcome)
-        return [number]
+        enter, self._enter_estimator = self._enter_estimator, None
+        return [] if enter is None or self._full_fit is None else [enter(rung)]
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""

@@ -220,8 +220,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
           splits with which the candidate was evaluated;
         - ``n_resources_trained``: the mean amount of the resource that had to be
           trained for each split. It is smaller than ``n_resources`` if training was
-          continued or if some splits had been evaluated before. Multiplied by ``n_splits`` and summed over all rows, it is the cost
-          of the search.
+          continued or if some splits had been evaluated before. Multiplied by
+          ``n_splits`` and summed over all rows, it is the cost of the search.
 
         The dictionaries in ``params`` include the resource if it is a parameter of the
         estimator. The scores of splits that a rung did not use are NaN.
@@ -625,8 +625,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
           splits with which the candidate was evaluated;
         - ``n_resources_trained``: the mean amount of the resource that had to be
           trained for each split. It is smaller than ``n_resources`` if training was
-          continued or if some splits had been evaluated before. Multiplied by ``n_splits`` and summed over all rows, it is the cost
-          of the search.
+          continued or if some splits had been evaluated before. Multiplied by
+          ``n_splits`` and summed over all rows, it is the cost of the search.
 
         The dictionaries in ``params`` include the resource if it is a parameter of the
         estimator. The scores of splits that a rung did not use are NaN.

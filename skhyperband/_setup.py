@@ -269,7 +269,8 @@ class HalvingRun:
         self._plan = plan
         self._deadline = deadline
         self._clock = clock
-        self._full_fit: Outcome | None = None
+        # Of the estimator as it is given, on the first split, by the amount of the resource.
+        self._measured: dict[int, Outcome] = {}
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
         self._observer = Observers([LevelPrinter(plan.resource)] if search.verbose else [])
@@ -298,7 +299,7 @@ class HalvingRun:
             self.history,
             repeats_forever=rules.repeats_forever,
             measure=self._measure_estimator,
-            enters_estimator=enters_estimator,
+            enter_estimator=self._enter_estimator if enters_estimator else None,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
@@ -306,16 +307,14 @@ class HalvingRun:
 
     # -- the estimator as it is given
 
-    def _measure_estimator(self, n_resources: int) -> Outcome | None:
-        """Return the outcome of the estimator as it is given on the first split; None if it failed.
+    def _measure_estimator(self, n_resources: int) -> float | None:
+        """Return the seconds of the estimator as it is given on the first split; None if it failed.
 
-        If the time suffices for the whole plan, it is not part of `cv_results_`: the search then
-        has the same results as one without a time limit. With all resources it is evaluated even
-        if the start of workers takes all of the time, so that there is a result.
+        With all resources it is evaluated even if the start of workers takes all of the time, so
+        that there is a result.
         """
-        is_full = n_resources == self._plan.max_resources
         start_before = self._deadline
-        if is_full and not self._is_too_late():
+        if n_resources == self._plan.max_resources and not self._is_too_late():
             start_before = math.inf
         task = Task(
             candidate={},
@@ -327,29 +326,37 @@ class HalvingRun:
             outcomes = [result for _, result in finished if isinstance(result, Outcome)]
         if not outcomes or outcomes[0].failure is not None:
             return None
-        if is_full:
-            self._full_fit = outcomes[0]
-        return outcomes[0]
+        self._measured[n_resources] = outcomes[0]
+        return outcomes[0].fit_time + outcomes[0].score_time
+
+    def _enter_estimator(self, rung: Rung) -> int:
+        """Make the estimator as it is given a candidate, and return its number.
+
+        If the time suffices for the whole plan this is not done: the search then has the same
+        results as one without a time limit.
+        """
+        (number,) = self.history.add_candidates([{}])
+        candidate, split = self.history.canonical_id(number), self.history.split_order[0]
+        for n_resources, outcome in self._measured.items():
+            self.history.record(EvaluationKey(candidate, n_resources, split), rung, outcome)
+        return number
 
     def _count_full_fit(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""
-        outcome = self._full_fit
-        if self.history.entries or outcome is None:
+        highest = self._plan.max_resources
+        if self.history.entries or highest not in self._measured:
             return
-        (number,) = self.history.add_candidates([{}])
         rung = Rung(
             repeat=0,
             bracket=0,
             iter=0,
             n_candidates=1,
-            n_resources=self._plan.max_resources,
+            n_resources=highest,
             n_splits=1,
             n_halvings=0,
         )
-        key = EvaluationKey(number, rung.n_resources, self.history.split_order[0])
-        self.history.record(key, rung, outcome)
-        level = Level(0, rung.n_resources, 1, rungs=(rung,))
-        self.history.close_level(level, [RungEntry(rung, number)])
+        entry = RungEntry(rung, self._enter_estimator(rung))
+        self.history.close_level(Level(0, highest, 1, rungs=(rung,)), [entry])
 
     # -- the loop
 

@@ -186,12 +186,7 @@ def warn_of_failures(
 ) -> list[UserMessage]:
     """Return a warning that sums up what failed, and one of scores that are not finite."""
     messages = []
-    paragraphs = [
-        ("The only candidate" if rung.n_candidates == 1 else f"All {rung.n_candidates} candidates")
-        + f" of bracket {rung.bracket} scored NaN with {rung.n_resources} resources; none of them "
-        "went on."
-        for rung in failed_rungs
-    ]
+    paragraphs = [_describe_failed_rung(rung) for rung in failed_rungs]
     failures = _failures(history)
     if failures:
         paragraphs.append(describe_failures(failures, len(history.outcomes), error_score))
@@ -201,6 +196,13 @@ def warn_of_failures(
     if non_finite is not None:
         messages.append(UserMessage(non_finite))
     return messages
+
+
+def _describe_failed_rung(rung: Rung) -> str:
+    scored = f"of bracket {rung.bracket} scored NaN with {rung.n_resources} resources"
+    if rung.n_candidates == 1:
+        return f"The only candidate {scored}; it did not go on."
+    return f"All {rung.n_candidates} candidates {scored}; none of them went on."
 
 
 def _failures(history: SearchHistory) -> list[tuple[Candidate, str]]:

@@ -237,7 +237,7 @@ def test_every_planned_evaluation_is_measured(plan, promotion):
     loop = run(plan, promotion=promotion)
 
     for entry in loop.history.entries:
-        keys = [loop.history.key(entry, split) for split in range(entry.rung.n_splits)]
+        keys = [loop.history.keys_by_split(entry)[split] for split in range(entry.rung.n_splits)]
 
         assert all(key in loop.history.outcomes for key in keys)
 
@@ -407,7 +407,7 @@ def test_equal_candidates_have_rows_of_their_own(promotion):
 
     assert numbers_by_rung(loop) == {(1, 0): [1, 1, 0], (1, 1): [1]}
     first, second = loop.history.entries[:2]
-    assert loop.history.key(first, 0) == loop.history.key(second, 0)
+    assert loop.history.keys_by_split(first)[0] == loop.history.keys_by_split(second)[0]
 
 
 def test_values_of_another_type_are_measured_apart():
@@ -535,7 +535,7 @@ class Unsteady(Executor):
 
 def mean_of(loop, entry):
     """Return a entry's mean score."""
-    keys = [loop.history.key(entry, split) for split in range(entry.rung.n_splits)]
+    keys = [loop.history.keys_by_split(entry)[split] for split in range(entry.rung.n_splits)]
     return sum(loop.history.outcomes[key].test_scores for key in keys) / len(keys)
 
 

@@ -156,8 +156,8 @@ def lowest_n_samples(
         return 2 * n_splits if is_smallest else _SAMPLES_WITHOUT_CLASSES
     if n_classes is None:
         raise ValueError(
-            "n_classes=None: the smallest number of samples of a classifier depends on "
-            "it; give n_classes, X and y, or a number as min_resources."
+            "n_classes=None, since there is no y: the smallest number of samples of a classifier "
+            "depends on its classes. Give y, or n_classes to `plan`, or a number as min_resources."
         )
     return n_classes * (2 * n_splits if is_smallest else _SAMPLES_PER_CLASS)
 

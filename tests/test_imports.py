@@ -48,6 +48,7 @@ LAYERS = [
     ["_journal"],
     ["_samplers.base", "_samplers.random", "_samplers.grid"],
     ["_samplers"],
+    ["_round_sizes"],
     ["_rounds", "_sampler_dialogue"],
     ["_brackets", "_observers"],
     ["_level_evaluation"],

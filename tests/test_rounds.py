@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import uniform
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._rounds import Costs, narrowed_round, next_round, smaller_bracket
+from skhyperband._round_sizes import Costs, narrowed_round, next_round, smaller_bracket
 from skhyperband._schedule import (
     group_by_level,
     hyperband,

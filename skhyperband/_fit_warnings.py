@@ -64,6 +64,16 @@ def every_time(filters: Sequence[Filter]) -> list[Filter]:
 _WORKER_RESTARTED: Filter = ("ignore", re.compile("A worker stopped while"), UserWarning, None, 0)
 
 
+# scikit-learn's parallel code empties the filters of the whole process for a moment. A fit in another
+# thread that finds them empty then warns that it uses this code wrongly, which it does not.
+_FILTERS_FOUND_EMPTY = re.compile("`sklearn.utils.parallel.delayed` should be used with")
+
+
+def _is_race_of_threads(message: Warning | str) -> bool:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return not in_main_thread and _FILTERS_FOUND_EMPTY.match(str(message)) is not None
+
+
 class _WarningCatcher:
     """Catches the warnings of each thread separately.
 
@@ -133,7 +143,8 @@ class _WarningCatcher:
         source = Source(category, filename, lineno)
         caught = getattr(self._local, "caught", None)
         if caught is not None:
-            caught.setdefault(source, shortened(str(message)))
+            if not _is_race_of_threads(message):
+                caught.setdefault(source, shortened(str(message)))
         elif source not in self._passed_on:
             self._passed_on.add(source)
             self._shown_by(message, category, filename, lineno, *args, **kwargs)

@@ -17,6 +17,7 @@ from sklearn.metrics import make_scorer, precision_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from tests.estimators import Failing, Scored
@@ -706,3 +707,41 @@ def test_metrics_and_train_scores_that_are_not_finite_are_named(classification):
     assert "inf in 9 of 9 evaluations (test_bad)" in str(warning.message)
     assert "NaN in 9 of 9 evaluations (train_bad)" in str(warning.message)
     assert "good" not in str(warning.message)
+
+
+class Parallelised(Scored):
+    """Uses scikit-learn's parallel code at a time when the process has no filters of warnings."""
+
+    def fit(self, X, y=None):
+        """Count rows in parallel, and fit."""
+        with warnings.catch_warnings():
+            warnings.resetwarnings()  # As the same code does in another thread.
+            Parallel(n_jobs=1)(delayed(len)(part) for part in (X, y))
+        return super().fit(X, y)
+
+
+def parallelised_search():
+    return published(
+        SuccessiveHalvingSearchCV,
+        Parallelised(),
+        {"quality": uniform(0, 1)},
+        resource="n_units",
+        max_resources=3,
+        n_candidates=3,
+        refit=False,
+        random_state=0,
+    )
+
+
+def test_races_of_scikit_learns_own_threads_are_no_warnings(classification):
+    """In threads, its parallel code may find the filters that another one has just removed."""
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        search = parallelised_search().fit(*classification)
+
+    assert search.stop_reason_ == "completed"
+
+
+def test_without_threads_the_same_is_a_warning(classification):
+    """There is no race then, and the estimator itself is to blame."""
+    with pytest.warns(UserWarning, match=r"`sklearn\.utils\.parallel\.delayed` should be used"):
+        parallelised_search().fit(*classification)

@@ -569,6 +569,9 @@ def test_around_a_pipeline_with_memory(classification, tmp_path, assert_same_res
     assert_same_results(cached.cv_results_, plain.cv_results_)
 
 
+# Where one worker reads what another is about to write, joblib's cache takes it for another
+# function's code; it computes afresh then.
+@pytest.mark.filterwarnings("ignore::joblib.memory.JobLibCollisionWarning")
 def test_pipeline_with_memory_in_workers(classification, tmp_path, assert_same_results):
     """Workers may share a pipeline's cache."""
     X, y = classification

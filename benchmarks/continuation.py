@@ -241,7 +241,8 @@ def ours_twice(args, search):
     """
     taken = HyperbandSearchCV._get_param_names()
     common = {k: v for k, v in search.get_params(deep=False).items() if k in taken}
-    return {**common, "n_candidates": 2 * args.candidates, "n_brackets": 1, "min_splits": 1}
+    one_bracket = {"n_brackets": 1, "n_repeats": 1, "promotion": "bracket", "sampler": "random"}
+    return {**common, "n_candidates": 2 * args.candidates, "min_splits": 1, **one_bracket}
 
 
 def twice(args):
@@ -284,6 +285,9 @@ def memory(args):
         min_resources="smallest",
         min_splits=None,
         n_brackets="all",
+        n_repeats=1,
+        promotion="bracket",
+        sampler="random",
         refit=False,
         random_state=0,
         n_jobs=2,

@@ -63,7 +63,9 @@ class Variant:
 
 
 def _hyperband(**arguments: Any) -> Variant:
-    return Variant(HyperbandSearchCV, arguments)
+    """Return a variant with one random round, as published, where the arguments do not differ."""
+    one_round = {"n_repeats": 1, "promotion": "bracket", "sampler": "random"}
+    return Variant(HyperbandSearchCV, {**one_round, **arguments})
 
 
 def _halving(**arguments: Any) -> Variant:
@@ -79,7 +81,8 @@ _SAME_BUDGET = {1: (3, 9), 2: (4, 12), 3: (6, 17), 5: (9, 27)}
 VARIANTS = {
     "27 at random": _halving(n_candidates=27, min_resources="R", min_splits=None),
     "HB published": _hyperband(**_PUBLISHED, n_brackets="all"),
-    "HB defaults": _hyperband(),
+    # A candidate of a table is a number, from which a sampler can learn nothing.
+    "HB defaults": Variant(HyperbandSearchCV, {"sampler": "random"}),
     **{
         f"HB 1 split, R/{part}{end}": _hyperband(
             min_splits=1, min_resources=f"R/{part}", n_brackets=n_brackets
@@ -206,7 +209,7 @@ class LookUp(ClassifierMixin, BaseEstimator):
         split = self.table.fold[X[0, 0]]
         resource = self.n_iterations
         if resource is None:
-            resource = _samples_of(self.table, split, self.n_rows_)
+            resource = samples_of(self.table, split, self.n_rows_)
         candidate = self.draw % self.table.n_candidates
         return self.table.scores[candidate, split, _position(self.table, resource)]
 
@@ -238,7 +241,7 @@ def _position(table: Table, resource: int) -> int:
     return position
 
 
-def _samples_of(table: Table, split: int, n_rows: int) -> int:
+def samples_of(table: Table, split: int, n_rows: int) -> int:
     try:
         return _samples_by_rows(table)[split, n_rows]
     except KeyError:

@@ -100,6 +100,8 @@ def searches(model, space, resource, args):
                     model,
                     space,
                     n_brackets="all",
+                    n_repeats=1,
+                    sampler="random",
                     promotion=promotion,
                     **schedule,
                     **by_parameter,

@@ -26,6 +26,9 @@ def make_search(name, args, seed, **options):
     model, space, resource = model_and_space(args.model)
     if name == "halving":
         options = {"n_candidates": args.candidates, **options}
+    else:
+        one_round = {"n_repeats": 1, "promotion": "bracket", "sampler": "random"}
+        options = {**one_round, **options}
     return SEARCHES[name](
         model,
         space,

@@ -76,6 +76,7 @@ def search_over(name, n_jobs):
     )
     pipeline = Pipeline([("columns", columns), ("scale", StandardScaler()), ("model", model)])
     options = {"n_jobs": n_jobs, "random_state": 0, "cv": 5, "min_splits": 1, "n_brackets": 2}
+    options |= {"n_repeats": 1, "promotion": "bracket", "sampler": "random"}
     if resource is not None:
         options |= {
             "resource": f"model__{resource}",

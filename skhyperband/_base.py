@@ -43,9 +43,11 @@ from skhyperband._typing import (
     MaxTime,
     MinResources,
     MinSplits,
+    OptunaSampler,
     ParamDistributions,
     RandomState,
     Refit,
+    SamplerName,
     Scoring,
 )
 from skhyperband._user_warnings import (
@@ -99,7 +101,7 @@ class BaseHalvingSearchCV(SearchBase):
         max_resources: int | Literal["auto"],
         min_resources: MinResources,
         min_splits: MinSplits,
-        sampler: Literal["random"] | Sampler,
+        sampler: SamplerName | Sampler | OptunaSampler,
         initial_candidates: InitialCandidates,
         continue_training: ContinueTraining,
         scoring: Scoring,
@@ -143,7 +145,6 @@ class BaseHalvingSearchCV(SearchBase):
 
     # The strings that `n_candidates` may be instead of a number.
     _n_candidates_words: tuple[str, ...]
-    _n_automatic_halvings: int
     # Wall time, because worker processes compare it with their own clocks.
     _clock = staticmethod(time.time)
     # Measures the evaluations of `plan(timed=True)`.

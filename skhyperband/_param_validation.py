@@ -15,7 +15,7 @@ import numpy as np
 
 from skhyperband._candidates import check_candidate_form
 from skhyperband._messages import repr_of
-from skhyperband._samplers import SAMPLERS
+from skhyperband._samplers import SAMPLERS, is_optuna_sampler
 from skhyperband._space import check_space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -166,19 +166,21 @@ def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
 
 
 def _check_sampler(sampler: Any, n_candidates: Any) -> None:
-    names = " or ".join(map(repr, SAMPLERS))
+    names = ", ".join(map(repr, SAMPLERS))
     if isinstance(sampler, str):
         if sampler not in SAMPLERS:
             raise ValueError(
-                f"sampler={sampler!r} must be {names}, or an object with ask and tell."
+                f"sampler={sampler!r} must be one of {names}, a sampler of Optuna, or an object "
+                "with ask and tell."
             )
         return
-    if isinstance(sampler, type) or not all(
-        callable(getattr(sampler, method, None)) for method in ("ask", "tell")
+    if isinstance(sampler, type) or not (
+        is_optuna_sampler(sampler)
+        or all(callable(getattr(sampler, method, None)) for method in ("ask", "tell"))
     ):
         raise TypeError(
-            f"sampler={sampler!r} must be {names}, or an object with the methods "
-            "ask(n, repeat, bracket) and tell(level)."
+            f"sampler={sampler!r} must be one of {names}, a sampler of Optuna, or an object with "
+            "the methods ask(n, repeat, bracket) and tell(level)."
         )
     if n_candidates == "all":
         raise ValueError(

@@ -54,9 +54,6 @@ class SearchArguments(Protocol):
     initial_candidates: Any
     cv: Any
 
-    # By how many halvings `min_resources="auto"` is below the maximum.
-    _n_automatic_halvings: int
-
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]: ...
@@ -77,9 +74,7 @@ def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
         lowest = lowest_n_samples(
             search.min_resources, search.estimator, size.n_splits, size.n_classes
         )
-    smallest = resolve_min_resources(
-        search.min_resources, largest, factor, lowest, search._n_automatic_halvings
-    )
+    smallest = resolve_min_resources(search.min_resources, largest, factor, lowest)
     ladder = resource_ladder(largest, factor, smallest, size.n_splits, min_splits)
     available = _count_available(search)
     wanted = search._brackets(ladder, factor, available)

@@ -223,13 +223,16 @@ class LevelResult:
     Attributes
     ----------
     repeat : int
-        The Hyperband round, counted from 0.
+        The Hyperband round, counted from 0. It is -1 for evaluations that were in the journal
+        before the search, of which a sampler is told first.
     n_resources : int
         The amount of the resource that each candidate was trained with.
     n_splits : int
         The number of splits on which each candidate was evaluated.
     candidate_ids : tuple of int
-        The numbers of the candidates, as in the column `candidate_id` of `cv_results_`.
+        The numbers of the candidates, as in the column `candidate_id` of `cv_results_`. The
+        candidates of a level with ``repeat=-1`` are not in `cv_results_`, and have negative
+        numbers.
     candidates : tuple of dict
         The parameters of the candidates, without the resource.
     split_scores : ndarray of shape (n_candidates, n_splits_total)

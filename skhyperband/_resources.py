@@ -124,18 +124,11 @@ def resolve_max_resources(
 
 
 def resolve_min_resources(
-    min_resources: Any,
-    max_resources: int,
-    factor: Fraction,
-    lowest: int,
-    n_automatic_halvings: int,
+    min_resources: Any, max_resources: int, factor: Fraction, lowest: int
 ) -> Fraction:
-    """Return the smallest resource that a rung may have.
-
-    A word gives no less than `lowest`; "auto" leaves room for `n_automatic_halvings`.
-    """
+    """Return the smallest resource that a rung may have; a word gives no less than `lowest`."""
     if min_resources in ("auto", "exhaust"):
-        bound = automatic_min_resources(max_resources, factor, n_automatic_halvings)
+        bound = automatic_min_resources(max_resources, factor)
         return min(max(bound, Fraction(lowest)), Fraction(max_resources))
     smallest = lowest if min_resources == "smallest" else int(min_resources)
     if smallest > max_resources:

@@ -422,9 +422,9 @@ def _refuse_rungs(factor: Fraction, way_out: str) -> ValueError:
     )
 
 
-def automatic_min_resources(max_resources: int, factor: Fraction, n_halvings: int) -> Fraction:
-    """Return the lower bound of the resource that leaves room for so many halvings."""
-    return max(Fraction(1), max_resources / factor**n_halvings)
+def automatic_min_resources(max_resources: int, factor: Fraction) -> Fraction:
+    """Return the lower bound of the resource that leaves room for one halving of it."""
+    return max(Fraction(1), max_resources / factor)
 
 
 def resource_ladder(

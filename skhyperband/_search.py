@@ -21,11 +21,17 @@ from skhyperband._typing import (
     MaxTime,
     MinResources,
     MinSplits,
+    OptunaSampler,
     ParamDistributions,
     RandomState,
     Refit,
+    SamplerName,
     Scoring,
 )
+
+# The widest bracket of Hyperband has at least so many candidates, even where few halvings are
+# possible.
+_FEWEST_CANDIDATES = 9
 
 
 class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
@@ -89,10 +95,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
-        - ``"auto"`` is ``max_resources / factor**2`` in `HyperbandSearchCV`, and
-          ``max_resources / factor`` in `SuccessiveHalvingSearchCV`. If the resource is
-          ``"n_samples"``, it is at least 5 for each class if `estimator` is a classifier,
-          and at least 10 otherwise.
+        - ``"auto"`` is ``max_resources / factor``. If the resource is ``"n_samples"``, it is
+          at least 5 for each class if `estimator` is a classifier, and at least 10
+          otherwise.
         - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
           of splits, multiplied by the number of classes if `estimator` is a classifier.
         - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
@@ -112,12 +117,18 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         number of candidates requires. Each repetition discards candidates by the scores
         that they have already, and trains nothing. If False, more candidates reach the
         last rung.
-    sampler : "random" or Sampler, default="random"
-        Strategy that draws the candidates. ``"random"`` draws them as scikit-learn's
-        `ParameterSampler` does, without replacement if all values are given as lists.
-        To use a strategy of your own, pass an object with the methods of `Sampler`:
-        ``ask(n, *, repeat, bracket)`` returns candidates, and ``tell(level)`` receives
-        the scores of a completed level. `fit` uses a deep copy of it.
+    sampler : str, Sampler or Optuna sampler, default="random"
+        Strategy that draws the candidates.
+
+        - ``"random"`` draws them as scikit-learn's `ParameterSampler` does, without
+          replacement if all values are given as lists.
+        - ``"sobol"`` spreads them evenly over the space.
+        - ``"model"``, ``"gp"``, ``"forest"``, ``"tpe"`` and the samplers of Optuna learn from
+          the scores of earlier candidates, as described for `HyperbandSearchCV`. Here they
+          have earlier candidates to learn from only with `max_time`, which runs several
+          rounds, or with a `journal` that has evaluations already.
+        - An object with the methods of `Sampler` is a strategy of your own. `fit` uses a
+          deep copy of it.
     initial_candidates : list of dict, default=None
         Candidates that are evaluated before any others, for example a configuration
         that is known to work well. They count towards `n_candidates`, and
@@ -173,13 +184,13 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Time limit of the search without the refit; a float is a number of seconds. The
         search makes the best of this time. It first evaluates `estimator` as it is given
         on one split, with the largest and the smallest amount of the resource, to find
-        out how long that takes. If all candidates are expected to fit into the time, the
-        search is the same as without a limit. Otherwise they come in a few rounds, which
-        the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
-        the time, the next ones take what is left. Each round has new candidates, and its
-        best ones are evaluated with `max_resources`. `estimator` as it is given is a
-        further candidate of the first round, since with little time all others may be
-        worse. If a level takes longer than expected, fewer candidates are promoted.
+        out how long that takes. A round that is expected to fit into the time is run as
+        without a limit. Otherwise its candidates come in a few smaller rounds, which the
+        column ``repeat`` of `cv_results_` numbers: the first takes about a third of the
+        time, the next ones take what is left. Each round has new candidates, and its best
+        ones are evaluated with `max_resources`. If the first round does not fit, `estimator`
+        as it is given is a further candidate of it, since with little time all others may
+        be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the
@@ -339,7 +350,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         min_resources: MinResources = "auto",
         min_splits: MinSplits = "auto",
         aggressive_elimination: bool = False,
-        sampler: Literal["random"] | Sampler = "random",
+        sampler: SamplerName | Sampler | OptunaSampler = "random",
         initial_candidates: InitialCandidates = None,
         continue_training: ContinueTraining = "auto",
         scoring: Scoring = None,
@@ -383,9 +394,6 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         self.aggressive_elimination = aggressive_elimination
 
     _n_candidates_words = ("auto", "exhaust", "all")
-    # There is no other bracket that starts with more of the resource, so that the scores of
-    # the lowest rung must be worth more than in Hyperband.
-    _n_automatic_halvings = 1
 
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
@@ -447,8 +455,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     n_candidates : int or "auto", default="auto"
         Number of candidates on the first rung of the widest bracket. The sizes of the
         other brackets scale with it. ``"auto"`` is the number that the halvings of the
-        widest bracket reduce to one candidate. Give an int to search more or fewer
-        candidates with the same amounts of the resource.
+        widest bracket reduce to one candidate, and at least 9. Give an int to search more or
+        fewer candidates with the same amounts of the resource.
     factor : float, default=3
         Number by which the candidates are divided, and the amount of the resource is
         multiplied, from one rung to the next. It is any number above 1 and is taken as
@@ -463,18 +471,19 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - ``"auto"`` leaves out the last bracket, which is a random search, unless it is the
           only one.
         - ``"all"`` is one bracket for each possible number of halvings, as published.
-    n_repeats : int or None, default=1
+    n_repeats : int or None, default=3
         Number of rounds of Hyperband. They run one after another, each with new
-        candidates. If None, rounds are run until `max_time`, which must then be given.
-        A time limit may divide a round into several smaller ones.
-    promotion : {"bracket", "level"}, default="bracket"
+        candidates, which a sampler that learns chooses by the scores of all earlier rounds.
+        If None, rounds are run until `max_time`, which must then be given. A time limit may
+        divide a round into several smaller ones.
+    promotion : {"bracket", "level"}, default="level"
         Candidates that compete with each other for promotion.
 
         - ``"bracket"``: the candidates of each bracket compete among themselves, as
           published.
         - ``"level"``: the candidates of all brackets at the same level compete for all
           places that the brackets have on their next rungs. A candidate may then move
-          to another bracket. Use it if low rungs are known to rank candidates well.
+          to another bracket.
     resource : str, default="auto"
         Resource that increases from rung to rung.
 
@@ -499,10 +508,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
-        - ``"auto"`` is ``max_resources / factor**2`` in `HyperbandSearchCV`, and
-          ``max_resources / factor`` in `SuccessiveHalvingSearchCV`. If the resource is
-          ``"n_samples"``, it is at least 5 for each class if `estimator` is a classifier,
-          and at least 10 otherwise.
+        - ``"auto"`` is ``max_resources / factor``. If the resource is ``"n_samples"``, it is
+          at least 5 for each class if `estimator` is a classifier, and at least 10
+          otherwise.
         - ``"smallest"`` is 1 for a parameter. For ``"n_samples"`` it is twice the number
           of splits, multiplied by the number of classes if `estimator` is a classifier.
         - ``"exhaust"`` is the same as ``"auto"``. It is accepted because scikit-learn's
@@ -517,12 +525,23 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - ``"auto"`` is the smallest number of splits whose test sets hold about 50 samples
           together. It is 1 unless the dataset is small, and at most the number of splits.
         - None is the number of all splits, so that every rung uses all of them.
-    sampler : "random" or Sampler, default="random"
-        Strategy that draws the candidates. ``"random"`` draws them as scikit-learn's
-        `ParameterSampler` does, without replacement if all values are given as lists.
-        To use a strategy of your own, pass an object with the methods of `Sampler`:
-        ``ask(n, *, repeat, bracket)`` returns candidates, and ``tell(level)`` receives
-        the scores of a completed level. `fit` uses a deep copy of it.
+    sampler : str, Sampler or Optuna sampler, default="model"
+        Strategy that draws the candidates.
+
+        - ``"random"`` draws them as scikit-learn's `ParameterSampler` does, without
+          replacement if all values are given as lists.
+        - ``"sobol"`` spreads them evenly over the space.
+        - ``"model"`` learns from the scores of earlier candidates. The first bracket is
+          drawn at random. From then on, a quarter of each bracket is drawn at random, and
+          the rest are the candidates for which a model considers the highest scores
+          possible: ``"gp"``, a Gaussian process, as long as there are at most 200 scores, and
+          ``"forest"``, a random forest, if there are more. Both can be chosen by name.
+        - ``"tpe"`` learns with the tree-structured Parzen estimator of Optuna, which must be
+          installed. Other samplers of Optuna can be passed as objects, unless they need the
+          names or values of parameters; they draw all candidates themselves.
+        - An object with the methods of `Sampler` is a strategy of your own:
+          ``ask(n, *, repeat, bracket)`` returns candidates, and ``tell(level)`` receives
+          the scores of a completed level. `fit` uses a deep copy of it.
     initial_candidates : list of dict, default=None
         Candidates that are evaluated before any others, for example a configuration
         that is known to work well. They count towards the size of the widest bracket, and
@@ -578,13 +597,13 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Time limit of the search without the refit; a float is a number of seconds. The
         search makes the best of this time. It first evaluates `estimator` as it is given
         on one split, with the largest and the smallest amount of the resource, to find
-        out how long that takes. If all candidates are expected to fit into the time, the
-        search is the same as without a limit. Otherwise they come in a few rounds, which
-        the column ``repeat`` of `cv_results_` numbers: the first takes about a third of
-        the time, the next ones take what is left. Each round has new candidates, and its
-        best ones are evaluated with `max_resources`. `estimator` as it is given is a
-        further candidate of the first round, since with little time all others may be
-        worse. If a level takes longer than expected, fewer candidates are promoted.
+        out how long that takes. A round that is expected to fit into the time is run as
+        without a limit. Otherwise its candidates come in a few smaller rounds, which the
+        column ``repeat`` of `cv_results_` numbers: the first takes about a third of the
+        time, the next ones take what is left. Each round has new candidates, and its best
+        ones are evaluated with `max_resources`. If the first round does not fit, `estimator`
+        as it is given is a further candidate of it, since with little time all others may
+        be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed. If the last level is incomplete, its candidates are compared on the
@@ -724,13 +743,14 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     ...     max_resources=20, random_state=0,
     ... )
     >>> print(search.plan(X, y))
-    bracket  iter  n_candidates  n_resources  n_splits
-          2     0             9            5         2
-          2     1             3           16         2
-          2     2             1           20         5
-          1     0             5           16         2
-          1     1             1           20         5
-    14 candidates for n_estimators, factor 3, 5 splits. Cost in units of the resource (1 = one split with max_resources): 27.3 fresh, 22.6 continued; random search over the same candidates: 70.
+    repeat  bracket  iter  n_candidates  n_resources  n_splits
+         0        1     0             9           16         2
+         0        1     1             3           20         5
+         1        1     0             9           16         2
+         1        1     1             3           20         5
+         2        1     0             9           16         2
+         2        1     1             3           20         5
+    27 candidates for n_estimators, factor 3, 5 splits. Cost in units of the resource (1 = one split with max_resources): 88.2 fresh, 73.8 continued; random search over the same candidates: 135.
     >>> search.fit(X, y).best_score_ > 0.9
     True
     """
@@ -746,13 +766,13 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         n_candidates: int | Literal["auto"] = "auto",
         factor: float = 3,
         n_brackets: int | Literal["auto", "all"] = "auto",
-        n_repeats: int | None = 1,
-        promotion: Promotion = "bracket",
+        n_repeats: int | None = 3,
+        promotion: Promotion = "level",
         resource: str = "auto",
         max_resources: int | Literal["auto"] = "auto",
         min_resources: MinResources = "auto",
         min_splits: MinSplits = "auto",
-        sampler: Literal["random"] | Sampler = "random",
+        sampler: SamplerName | Sampler | OptunaSampler = "model",
         initial_candidates: InitialCandidates = None,
         continue_training: ContinueTraining = "auto",
         scoring: Scoring = None,
@@ -798,12 +818,14 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         self.promotion = promotion
 
     _n_candidates_words = ("auto",)
-    _n_automatic_halvings = 2
 
     def _brackets(
         self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
     ) -> list[Bracket]:
-        n_candidates = None if self.n_candidates == "auto" else self.n_candidates
+        if self.n_candidates == "auto":
+            n_candidates = max(_FEWEST_CANDIDATES, floor(factor ** (len(ladder) - 1)))
+        else:
+            n_candidates = self.n_candidates
         if self.n_brackets == "all":
             n_brackets = None
         elif self.n_brackets == "auto":

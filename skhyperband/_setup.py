@@ -5,7 +5,7 @@ import copy
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,11 +50,11 @@ from skhyperband._resources import (
     order_splits,
 )
 from skhyperband._rounds import Rounds, TimedRounds, UntimedRounds
-from skhyperband._samplers import CheckedSampler, SamplingProblem, make_sampler
+from skhyperband._samplers import CheckedSampler, SamplingProblem, learns, make_sampler
 from skhyperband._schedule import Level, Plan, Rung
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
-from skhyperband._space import as_space
+from skhyperband._space import Candidate, as_space
 
 
 class HalvingArguments(SearchArguments, Protocol):
@@ -62,6 +62,7 @@ class HalvingArguments(SearchArguments, Protocol):
 
     continue_training: Any
     scoring: Any
+    rank_by: Any
     n_jobs: Any
     pre_dispatch: Any
     max_time: Any
@@ -277,6 +278,8 @@ class HalvingRun:
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
         self.evaluator = make_evaluator(search, data, plan, seeds, scorer, clock, timer)
         self.executor = self._make_executor(search, session)
+        if session is not None and search.n_candidates != "all" and learns(search.sampler):
+            self._tell_known(search, session, seeds, initial, score)
         rules = search._bracket_rules()
         self.brackets = RunningBrackets(
             plan,
@@ -290,6 +293,33 @@ class HalvingRun:
         if session is None:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
+
+    def _tell_known(
+        self,
+        search: HalvingArguments,
+        session: JournalSession,
+        seeds: _Seeds,
+        initial: Sequence[Candidate],
+        score: Callable[[Outcome], float],
+    ) -> None:
+        """Tell the sampler what the journal had when this search first began."""
+        levels = session.known_levels(
+            self.evaluator,
+            space=as_space(search.param_distributions),
+            n_splits=self._plan.n_splits,
+            score=score,
+            initial_candidates=initial,
+            depends_on=(
+                self._plan.brackets,
+                seeds.candidates,
+                search.sampler if isinstance(search.sampler, str) else type(search.sampler),
+                search._bracket_rules(),
+                (search.rank_by, search.error_score),
+                search.refit if isinstance(search.refit, (bool, str)) else None,
+            ),
+        )
+        for level in levels:
+            self._sampler.tell(level)
 
     def _make_rounds(self, rules: BracketRules, *, enters_estimator: bool) -> Rounds:
         if self._deadline == math.inf:
@@ -421,7 +451,13 @@ def _make_checked_sampler(
     check_names(search.estimator, resource, space)
     for candidate in initial:
         check_candidate(candidate, "initial_candidates contains")
-    problem = SamplingProblem(space, initial, seeds.first_candidates, seeds.candidates)
+    problem = SamplingProblem(
+        space,
+        initial,
+        random_state=seeds.first_candidates,
+        seed=seeds.candidates,
+        defaults=search.estimator.get_params(),
+    )
     whole_grid = search.n_candidates == "all"
     return CheckedSampler(
         make_sampler(search.sampler, problem, whole_grid=whole_grid), check_candidate

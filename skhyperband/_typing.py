@@ -20,9 +20,20 @@ class Splitter(Protocol):
         """Return the number of these pairs."""
 
 
+class OptunaSampler(Protocol):
+    """A sampler of Optuna, by a part of its methods: Optuna need not be installed."""
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+        """Return the parameters that are drawn together."""
+
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        """Draw these parameters."""
+
+
 ParamDistributions = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 MinResources = int | Literal["auto", "smallest", "exhaust"]
 MinSplits = int | Literal["auto"] | None
+SamplerName = Literal["random", "sobol", "model", "gp", "forest", "tpe"]
 InitialCandidates = Sequence[Mapping[str, Any]] | None
 ContinueTraining = bool | Literal["auto"] | Callable[..., Any]
 Scoring = str | Callable[..., Any] | Collection[str] | Mapping[str, Any] | None

@@ -65,7 +65,7 @@ def warn_after_fits(
     show_fit_warnings(history, plan.resource, plan.max_resources)
     raise_if_all_failed(history, plan, search.min_resources)
     send(warn_of_failures(history, failed_rungs, error_score))
-    send(warn_of_exhausted_space(plan, len(history.candidates), search.n_candidates))
+    send(warn_of_exhausted_space(search, plan, len(history.candidates)))
     send(warn_of_lost_states(lost_states, search.estimator))
     send(warn_of_fresh_fits(search, search.cv_results_, search.n_replayed_))
 
@@ -110,9 +110,14 @@ def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
 def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
     """Return what the bounds lead to; None if they leave enough to compare."""
     n_candidates = sum(b.n_candidates for b in plan.brackets if b.repeat == 0)
+    has_one_level = len(set(plan.ladder)) == 1
+    of_round = " of each round" if plan.brackets[-1].repeat else ""
+    all_at_once = f"all {n_candidates} candidates{of_round} are evaluated with all resources"
     if search.n_candidates in ("auto", "exhaust"):
-        if n_candidates >= _ENOUGH_CANDIDATES or plan.space_exhausted:
+        if plan.space_exhausted:
             return None
+        if n_candidates >= _ENOUGH_CANDIDATES:
+            return all_at_once if has_one_level else None
         if n_candidates == 1:
             return "there is only one candidate"
         return f"there are only {n_candidates} candidates"
@@ -120,9 +125,7 @@ def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
         plan.resource == N_SAMPLES or search.max_resources == "auto"
     )
     could_halve = plan.brackets[0].n_candidates >= plan.factor
-    if not (by_word and could_halve and len(set(plan.ladder)) == 1):
-        return None
-    return f"all {n_candidates} candidates are evaluated with all resources"
+    return all_at_once if by_word and could_halve and has_one_level else None
 
 
 def _room_for_candidates(factor: Fraction) -> Fraction:
@@ -388,13 +391,16 @@ def why_not_refitted(search: Any) -> str:
     )
 
 
-def warn_of_exhausted_space(plan: Plan, n_entered: int, n_candidates: Any) -> list[UserMessage]:
+def warn_of_exhausted_space(search: Any, plan: Plan, n_entered: int) -> list[UserMessage]:
     """Return a warning if there were fewer candidates than the plan had places for."""
     if not plan.space_exhausted:
         return []
+    asked = f"n_candidates={search.n_candidates!r} asks for"
+    if plan.brackets[-1].repeat:
+        asked += " in all rounds"
     text = (
-        f"The space ran out after {n_entered} candidates, fewer than "
-        f"n_candidates={n_candidates!r} asks for; the rungs were smaller."
+        f"The space ran out after {n_entered} candidates, fewer than {asked}; the "
+        "rungs were smaller."
     )
     return [UserMessage(text)]
 

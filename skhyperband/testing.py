@@ -375,6 +375,13 @@ def _check_foreign_candidates(case: _Case) -> None:
         told_first.tell(level, f"{what}, before it was asked")
         told_first.ask(3, repeat=0, bracket=1)
 
+        # What a journal has from earlier searches.
+        ids = [-1 - i for i in range(len(candidates))]
+        known = make_level(candidates, usual_scores(len(ids)), ids=ids, repeat=-1)
+        told_of_earlier = case.start()
+        told_of_earlier.tell(known, f"{what}, of an earlier search")
+        told_of_earlier.play_round(0)
+
         asked_first = case.start()
         asked_first.ask(3, repeat=0, bracket=2)
         asked_first.tell(level, what)

@@ -11,7 +11,12 @@ def published(search_class, *args, **options):
     """Return a search over the samples with the published schedule, where no option differs."""
     schedule = {"resource": "n_samples", "min_resources": "smallest", "min_splits": None}
     if issubclass(search_class, HyperbandSearchCV):
-        schedule["n_brackets"] = "all"
+        schedule |= {
+            "n_brackets": "all",
+            "n_repeats": 1,
+            "promotion": "bracket",
+            "sampler": "random",
+        }
     else:
         schedule["n_candidates"] = "exhaust"
     return search_class(*args, **{**schedule, **options})

@@ -8,6 +8,7 @@ from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._resources import ParameterResource
 from skhyperband._results import ResultTables
 from tests.estimators import Failing, Scored
+from tests.published import published
 from tests.test_halving import Executor, by_number, halving_plan, hyperband_plan, run
 
 QUALITY = {"quality": list(np.linspace(0.05, 0.95, 27))}
@@ -174,7 +175,8 @@ def test_short_times_are_not_judged():
 
 def test_failures_are_counted_once(classification, search_class):
     """A sentence says how many evaluations failed, and which options help."""
-    search = search_class(
+    search = published(
+        search_class,
         Failing(below=0.2),
         QUALITY,
         resource="n_units",

@@ -42,34 +42,26 @@ def schedule(plan):
     [
         pytest.param(
             90,
-            ["9@16/3 3@50/3 1@90/5", "5@50/3 1@90/5"],
+            ["9@50/3 3@90/5"],
             id="90, test parts of 18",
         ),
         pytest.param(
             300,
-            [
-                "27@55/1 9@166/1 3@300/2 1@300/5",
-                "12@166/1 4@300/2 1@300/5",
-                "6@300/2 2@300/5",
-            ],
+            ["9@166/1 3@300/2 1@300/5", "5@300/2 1@300/5"],
             id="300, test parts of 60",
         ),
         pytest.param(
             9000,
-            [
-                "27@1666/1 9@5000/1 3@9000/2 1@9000/5",
-                "12@5000/1 4@9000/2 1@9000/5",
-                "6@9000/2 2@9000/5",
-            ],
+            ["9@5000/1 3@9000/2 1@9000/5", "5@9000/2 1@9000/5"],
             id="9,000",
         ),
     ],
 )
 def test_hyperband_by_samples(n_samples, brackets):
-    """One split ranks first where it is large enough, and the random search is left out."""
+    """One split ranks first where it is large enough, in three rounds without a random search."""
     search = HyperbandSearchCV(Scored(), QUALITY)
 
-    assert schedule(search.plan(n_samples=n_samples, n_classes=2)) == brackets
+    assert schedule(search.plan(n_samples=n_samples, n_classes=2)) == brackets * 3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +73,7 @@ def test_hyperband_by_samples(n_samples, brackets):
     ],
 )
 def test_successive_halving_by_samples(n_samples, brackets):
-    """It starts higher than Hyperband, and ends with as many candidates as the factor."""
+    """It has more candidates than a round of Hyperband, and ends with as many as the factor."""
     search = SuccessiveHalvingSearchCV(Scored(), QUALITY)
 
     assert schedule(search.plan(n_samples=n_samples, n_classes=2)) == brackets
@@ -92,11 +84,7 @@ def test_successive_halving_by_samples(n_samples, brackets):
     [
         pytest.param(
             HyperbandSearchCV,
-            [
-                "27@18/1 9@55/1 3@100/2 1@100/5",
-                "12@55/1 4@100/2 1@100/5",
-                "6@100/2 2@100/5",
-            ],
+            ["9@55/1 3@100/2 1@100/5", "5@100/2 1@100/5"] * 3,
             id="hb",
         ),
         pytest.param(SuccessiveHalvingSearchCV, ["27@55/1 9@100/2 3@100/5"], id="sh"),
@@ -115,19 +103,37 @@ def test_plan_of_a_forest(search_class, brackets):
 @pytest.mark.parametrize(
     ("R", "factor", "widest"),
     [
-        (81, 3, "27@15/1 9@45/1 3@81/2 1@81/5"),
-        (64, 2, "16@20/1 8@40/1 4@64/2 2@64/3 1@64/5"),
-        (100, 4, "64@7/1 16@31/1 4@100/2 1@100/5"),
-        (10, 3, "27@1/1 9@5/1 3@10/2 1@10/5"),
+        (81, 3, "9@45/1 3@81/2 1@81/5"),
+        (64, 2, "9@40/1 4@64/2 2@64/3 1@64/5"),
+        (100, 4, "16@31/1 4@100/2 1@100/5"),
+        (10, 3, "9@5/1 3@10/2 1@10/5"),
     ],
 )
 def test_hyperband_by_a_parameter(R, factor, widest):
-    """The lowest rung has a factor-th of a factor-th of all, spread over one split."""
+    """The lowest rung has at least a factor-th of all on one split, and nine candidates or more."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=R, factor=factor
     )
 
     assert schedule(search.plan())[0] == widest
+
+
+@pytest.mark.parametrize(
+    ("search_class", "defaults"),
+    [
+        pytest.param(
+            HyperbandSearchCV,
+            {"sampler": "model", "promotion": "level", "n_repeats": 3},
+            id="hb",
+        ),
+        pytest.param(SuccessiveHalvingSearchCV, {"sampler": "random"}, id="sh"),
+    ],
+)
+def test_what_the_plan_does_not_show(search_class, defaults):
+    """Hyperband learns from round to round; its brackets compete for places on the next rungs."""
+    params = search_class(Scored(), QUALITY).get_params()
+
+    assert {name: params[name] for name in defaults} == defaults
 
 
 # --- the published schedule --------------------------------------------------------
@@ -164,10 +170,10 @@ def without_splits(plan):
 
 @pytest.mark.parametrize(("R", "factor", "brackets"), PUBLISHED)
 def test_published_hyperband_is_one_line_away(R, factor, brackets):
-    """Three words give the brackets of the paper."""
+    """A few words and a number give the brackets of the paper."""
     search = HyperbandSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=R, factor=factor
-    ).set_params(min_splits=None, n_brackets="all", min_resources="smallest")
+    ).set_params(min_splits=None, n_brackets="all", n_repeats=1, min_resources="smallest")
 
     assert without_splits(search.plan()) == brackets
 
@@ -197,7 +203,13 @@ def test_published_successive_halving_is_one_line_away(R, factor, brackets):
 def test_n_brackets(n_brackets, sizes):
     """The last bracket, a random search, is left out unless it is asked for."""
     plan = HyperbandSearchCV(
-        Scored(), QUALITY, resource="n_units", max_resources=81, n_brackets=n_brackets
+        Scored(),
+        QUALITY,
+        resource="n_units",
+        max_resources=81,
+        min_resources=9,
+        n_brackets=n_brackets,
+        n_repeats=1,
     ).plan()
 
     assert [bracket.n_candidates for bracket in plan.brackets] == sizes
@@ -206,7 +218,7 @@ def test_n_brackets(n_brackets, sizes):
 def test_the_only_bracket_is_kept():
     """Where nothing can be halved, the random search is all there is."""
     search = HyperbandSearchCV(
-        Scored(), QUALITY, min_resources=90, min_splits=None, n_candidates=2
+        Scored(), QUALITY, min_resources=90, min_splits=None, n_candidates=2, n_repeats=1
     )
 
     assert schedule(search.plan(n_samples=100, n_classes=2)) == ["2@100/5"]
@@ -253,18 +265,18 @@ def test_exhaust_means_auto(min_resources):
         Scored(), QUALITY, resource="n_units", max_resources=81, min_resources=min_resources
     ).plan()
 
-    assert plan.min_resources == 9
+    assert plan.min_resources == 27
 
 
 @pytest.mark.parametrize(
     ("cv", "n_samples", "lowest"),
     [
-        pytest.param(LeaveOneOut(), 100, (22, 50), id="leave one out"),
+        pytest.param(LeaveOneOut(), 100, (66, 50), id="leave one out"),
         pytest.param(
-            RepeatedStratifiedKFold(n_splits=5, n_repeats=10), 300, (61, 1), id="repeats"
+            RepeatedStratifiedKFold(n_splits=5, n_repeats=10), 300, (185, 1), id="repeats"
         ),
-        pytest.param(RepeatedKFold(n_splits=10, n_repeats=20), 120, (19, 5), id="many repeats"),
-        pytest.param(5, 100, (18, 3), id="folds"),
+        pytest.param(RepeatedKFold(n_splits=10, n_repeats=20), 120, (59, 5), id="many repeats"),
+        pytest.param(5, 100, (55, 3), id="folds"),
     ],
 )
 def test_many_splits_of_few_samples_can_be_searched(cv, n_samples, lowest):
@@ -280,23 +292,23 @@ def test_many_splits_of_few_samples_can_be_searched(cv, n_samples, lowest):
 # --- small data --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("options", "size"),
-    [
-        pytest.param({}, {"n_samples": 12, "n_classes": 2}, id="one rung"),
-        pytest.param({}, {"n_samples": 60, "n_classes": 10}, id="many classes"),
-        pytest.param(
-            {"factor": 2, "min_splits": None}, {"n_samples": 500, "n_classes": 2}, id="factor"
-        ),
-        pytest.param({"min_resources": 400, "min_splits": None}, {"n_samples": 500}, id="bound"),
-        pytest.param(
-            {"resource": "n_units", "max_resources": 2, "min_splits": None}, {}, id="parameter"
-        ),
-    ],
+NO_ROOM = [
+    pytest.param({}, {"n_samples": 12, "n_classes": 2}, id="one rung"),
+    pytest.param({}, {"n_samples": 60, "n_classes": 10}, id="many classes"),
+    pytest.param({"min_resources": 400, "min_splits": None}, {"n_samples": 500}, id="bound"),
+    pytest.param(
+        {"resource": "n_units", "max_resources": 2, "min_splits": None}, {}, id="parameter"
+    ),
+]
+LITTLE_ROOM = pytest.param(
+    {"factor": 2, "min_splits": None}, {"n_samples": 500, "n_classes": 2}, id="factor"
 )
-def test_few_candidates_are_a_warning(search_class, options, size):
+
+
+@pytest.mark.parametrize(("options", "size"), [*NO_ROOM, LITTLE_ROOM])
+def test_few_candidates_are_a_warning(options, size):
     """Where next to nothing is compared, the plan says so and names what to do."""
-    search = search_class(Scored(), QUALITY, **options)
+    search = SuccessiveHalvingSearchCV(Scored(), QUALITY, **options)
 
     with pytest.warns(UserWarning, match="(?s)resources.*RandomizedSearchCV"):
         plan = search.plan(**size)
@@ -304,10 +316,29 @@ def test_few_candidates_are_a_warning(search_class, options, size):
     assert plan.n_candidates < 9
 
 
+@pytest.mark.parametrize(("options", "size"), NO_ROOM)
+def test_nothing_to_halve_is_a_warning(options, size):
+    """Hyperband has nine candidates in each round, but where none is discarded it says so."""
+    search = HyperbandSearchCV(Scored(), QUALITY, **options)
+
+    with pytest.warns(UserWarning, match="(?s)no room.*all 9 candidates.*RandomizedSearchCV"):
+        plan = search.plan(**size)
+
+    assert [[rung.n_candidates for rung in b.rungs] for b in plan.brackets] == [[9]] * 3
+
+
+@pytest.mark.parametrize(("options", "size"), [LITTLE_ROOM])
+def test_nine_candidates_and_one_halving_are_enough(options, size):
+    """Hyperband has no fewer than nine candidates where little can be halved."""
+    plan = HyperbandSearchCV(Scored(), QUALITY, **options).plan(**size)
+
+    assert [[rung.n_candidates for rung in b.rungs] for b in plan.brackets] == [[9, 4]] * 3
+
+
 def test_following_the_warning_ends_it():
     """The number that the warning names leaves enough to compare."""
     size = {"n_samples": 500, "n_classes": 2}
-    search = HyperbandSearchCV(Scored(), QUALITY, factor=2, min_splits=None)
+    search = SuccessiveHalvingSearchCV(Scored(), QUALITY, factor=2, min_splits=None)
 
     with pytest.warns(UserWarning, match="min_resources=31"):
         search.plan(**size)
@@ -589,7 +620,7 @@ def test_defaults_find_a_good_model():
     ).fit(X, y)
 
     assert search.resource_ == "n_estimators"
-    assert len(set(search.cv_results_["candidate_id"])) == 45
+    assert len(set(search.cv_results_["candidate_id"])) == 42
     assert search.best_score_ > 0.85
 
 

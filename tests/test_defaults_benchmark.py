@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.model_selection import ParameterSampler
 
-from skhyperband import SuccessiveHalvingSearchCV
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
 pytest.importorskip("lightgbm")
 pytest.importorskip("pandas")
@@ -159,6 +159,24 @@ def test_equivalent_configurations_lose_as_much(n):
     loss = defaults.expected_loss_of_random_search(truth, n)
 
     assert defaults.equivalent_configurations(truth, loss) == pytest.approx(n)
+
+
+def test_variants_of_hyperband_have_one_random_round_except_its_defaults():
+    """What a variant does not name is as published, and no sampler learns from numbers."""
+    table = constant_table(scores=np.arange(30), fit_seconds=1)
+    searches = {
+        name: variant.search(**defaults.arguments_for(variant, table))
+        for name, variant in defaults.VARIANTS.items()
+        if variant.search is HyperbandSearchCV
+    }
+    of_defaults = searches.pop("HB defaults")
+
+    assert {search.n_repeats for search in searches.values()} == {1}
+    assert {search.sampler for search in [of_defaults, *searches.values()]} == {"random"}
+    assert {name for name, search in searches.items() if search.promotion == "level"} == {
+        name for name in searches if name.endswith("level")
+    }
+    assert (of_defaults.n_repeats, of_defaults.promotion) == (3, "level")
 
 
 def test_random_search_has_efficiency_one():

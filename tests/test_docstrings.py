@@ -37,6 +37,7 @@ PUBLIC_MODULES = (skhyperband, skhyperband.testing)
 
 # Shared parameters whose documentation differs between the two searches, and why.
 DIFFERENT = {
+    "sampler": "a sampler that learns can do so in one search only",
     "param_distributions": "only one search can evaluate a whole grid",
     "n_candidates": "the size of the only bracket, or of the widest one",
     "initial_candidates": "they count towards the only bracket, or towards the widest one",

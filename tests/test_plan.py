@@ -334,12 +334,12 @@ def test_survivors(n, factor, n_halvings, left):
 
 
 @pytest.mark.parametrize(
-    ("R", "factor", "n_halvings", "bound"),
-    [(81, 3, 2, 9), (100, 3, 2, Fraction(100, 9)), (100, 3, 1, Fraction(100, 3)), (5, 3, 2, 1)],
+    ("R", "factor", "bound"),
+    [(81, 3, 27), (100, 3, Fraction(100, 3)), (100, 1.5, Fraction(200, 3)), (2, 3, 1)],
 )
-def test_automatic_min_resources_leaves_room_for_halvings(R, factor, n_halvings, bound):
-    """The bound is R divided by the factor once for each halving, but is at least one."""
-    assert automatic_min_resources(R, exact_factor(factor), n_halvings) == bound
+def test_automatic_min_resources_leaves_room_for_a_halving(R, factor, bound):
+    """The bound is R divided by the factor, but is at least one."""
+    assert automatic_min_resources(R, exact_factor(factor)) == bound
 
 
 def test_rungs_that_are_equal_after_rounding_are_merged():

@@ -689,12 +689,12 @@ def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_sam
 @pytest.mark.parametrize(
     ("min_resources", "largest", "lowest", "smallest"),
     [
-        pytest.param("auto", 18, 1, 2, id="two halvings"),
-        pytest.param("auto", 100, 1, Fraction(100, 9), id="two halvings exactly"),
-        pytest.param("auto", 5, 1, 1, id="at least one"),
-        pytest.param("auto", 100, 20, 20, id="as many samples as needed"),
+        pytest.param("auto", 18, 1, 6, id="a halving"),
+        pytest.param("auto", 100, 1, Fraction(100, 3), id="a halving exactly"),
+        pytest.param("auto", 2, 1, 1, id="at least one"),
+        pytest.param("auto", 100, 40, 40, id="as many samples as needed"),
         pytest.param("auto", 10, 20, 10, id="no more than there are"),
-        pytest.param("exhaust", 18, 1, 2, id="exhaust is auto"),
+        pytest.param("exhaust", 18, 1, 6, id="exhaust is auto"),
         pytest.param("smallest", 1000, 20, 20, id="smallest"),
         pytest.param("smallest", 1000, 1, 1, id="smallest of a parameter"),
         pytest.param(7, 1000, 20, 7, id="a number wins"),
@@ -704,7 +704,7 @@ def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_sam
 )
 def test_resolve_min_resources(min_resources, largest, lowest, smallest):
     """The bound is exact: the number given, or what the word stands for."""
-    bound = resolve_min_resources(min_resources, largest, Fraction(3), lowest, 2)
+    bound = resolve_min_resources(min_resources, largest, Fraction(3), lowest)
 
     assert isinstance(bound, Fraction)
     assert bound == smallest
@@ -720,15 +720,15 @@ def test_resolve_min_resources(min_resources, largest, lowest, smallest):
 def test_resolve_min_resources_refuses(min_resources, lowest, says):
     """A bound above R is an error that names both."""
     with pytest.raises(ValueError, match=says):
-        resolve_min_resources(min_resources, 100, Fraction(3), lowest, 2)
+        resolve_min_resources(min_resources, 100, Fraction(3), lowest)
 
 
 @pytest.mark.parametrize(
-    ("n_halvings", "smallest"), [(1, Fraction(100, 3)), (2, Fraction(100, 9))]
+    ("factor", "smallest"), [(Fraction(3), Fraction(100, 3)), (Fraction(3, 2), Fraction(200, 3))]
 )
-def test_resolve_min_resources_leaves_room_for_halvings(n_halvings, smallest):
-    """The automatic bound is R divided once for each halving."""
-    assert resolve_min_resources("auto", 100, Fraction(3), 1, n_halvings) == smallest
+def test_resolve_min_resources_leaves_room_for_a_halving(factor, smallest):
+    """The automatic bound is R divided once by the factor."""
+    assert resolve_min_resources("auto", 100, factor, 1) == smallest
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,14 @@ class FailingAsGiven(Timed):
 
 
 HALVING = {"n_candidates": "exhaust", "min_splits": None}
-HYPERBAND = {"n_candidates": "auto", "n_brackets": "all", "min_splits": None}
+HYPERBAND = {
+    "n_candidates": "auto",
+    "n_brackets": "all",
+    "n_repeats": 1,
+    "promotion": "bracket",
+    "min_splits": None,
+    "sampler": "random",
+}
 SEARCHES = {
     "halving": (SuccessiveHalvingSearchCV, HALVING),
     "halving, one split first": (SuccessiveHalvingSearchCV, {**HALVING, "min_splits": 1}),

@@ -4,13 +4,15 @@ import os
 import random
 import threading
 import time
+import warnings
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import randint, uniform
+from scipy import stats
+from scipy.stats import dirichlet, gamma, norm, poisson, randint, uniform
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -76,8 +78,26 @@ def keys(candidates):
 
 # --- what every sampler does -------------------------------------------------------
 
+
+class OnlyRvs:
+    """A distribution without quantiles."""
+
+    def rvs(self, random_state):
+        """Return one value."""
+        return random_state.uniform()
+
+    def __repr__(self):
+        return "OnlyRvs()"
+
+
+ONLY_RVS = OnlyRvs()
+FEW_VALUES = stats.rv_discrete(values=([1, 2, 5], [0.2, 0.3, 0.5]))
+CUSTOM = [
+    stats.rv_discrete(name="custom", values=(values, [0.5, 0.5]))() for values in ([1, 2], [7, 8])
+]
 OBJECTS = [{"model": [SVC(), SVC(C=2), DecisionTreeClassifier()], "key": [len, None, "x", (1, 2)]}]
 REPEATED = [{"C": [1, 1, 2], "degree": np.arange(3)}]
+SOME_SPACES = [*SPACES, pytest.param(OBJECTS, id="objects")]
 EVERY_SPACE = [
     *SPACES,
     pytest.param(HUGE, id="huge"),
@@ -85,18 +105,56 @@ EVERY_SPACE = [
     pytest.param(REPEATED, id="repeated values"),
     pytest.param([{"C": [1]}], id="one candidate"),
     pytest.param([{}], id="no parameters"),
+    pytest.param([{"a": ONLY_RVS, "b": uniform(0, 1)}], id="rvs only"),
+    pytest.param([{"a": dirichlet([1, 2, 3])}], id="vectors"),
+    pytest.param([{"a": stats.uniform, "b": stats.expon}], id="not frozen"),
+    pytest.param([{"a": norm(0, 3), "b": poisson(4), "c": gamma(2.0)}], id="unbounded"),
+    pytest.param([{"a": stats.zipf(1.5), "b": uniform(0, 1)}], id="heavy tail"),
+    pytest.param([{"a": range(600)}, {"a": range(300, 900)}], id="overlapping dicts"),
+    pytest.param(
+        [{"k": ["x"], "a": CUSTOM[0]}, {"k": ["y"], "a": CUSTOM[1]}], id="custom distributions"
+    ),
+    pytest.param([{"a": FEW_VALUES, "b": randint(0, 3)}], id="few values"),
+    pytest.param(
+        [{"a": [f"v{i}" for i in range(200)], "b": range(10**9), "c": uniform(0, 1)}],
+        id="many values",
+    ),
 ]
 # A search refuses to try the whole grid of a huge space.
 EVERY_GRID = [c for c in EVERY_SPACE if is_finite(c.values[0]) and c.id != "huge"]
 
 
-@pytest.mark.parametrize("space", EVERY_SPACE)
-@pytest.mark.parametrize("name", SAMPLERS)
+# The parts of "model" by themselves are tested on fewer spaces. Optuna takes a minute for the
+# thousand candidates of a large finite space.
+NAMED = [
+    pytest.param(name, *case.values, id=f"{name}-{case.id}")
+    for name in SAMPLERS
+    for case in (SOME_SPACES if name in ("gp", "forest") else EVERY_SPACE)
+    if name != "tpe" or case.id not in ("huge", "overlapping dicts")
+]
+
+
+@pytest.mark.parametrize(("name", "space"), NAMED)
 def test_named_samplers_conform(name, space):
     """Each sampler that has a name follows the protocol, whatever the space."""
+    if name == "tpe":
+        pytest.importorskip("optuna")
     problem = SamplingProblem(space, [], random_state=1, seed=2)
 
     check_sampler(lambda: make_sampler(name, problem, whole_grid=False), space)
+
+
+@pytest.mark.parametrize("space", SOME_SPACES)
+@pytest.mark.parametrize("name", ["TPESampler", "QMCSampler", "NSGAIISampler"])
+def test_samplers_of_optuna_conform(name, space):
+    """A sampler object of Optuna follows the protocol."""
+    optuna = pytest.importorskip("optuna")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = getattr(optuna.samplers, name)(seed=1)
+    problem = SamplingProblem(space, [], random_state=1, seed=2)
+
+    check_sampler(lambda: make_sampler(sampler, problem, whole_grid=False), space)
 
 
 @pytest.mark.parametrize("space", EVERY_GRID)
@@ -108,13 +166,15 @@ def test_the_grid_conforms(space):
 
 
 @pytest.mark.parametrize("space", [*FINITE, pytest.param(OBJECTS, id="objects")])
-@pytest.mark.parametrize("whole_grid", [False, True], ids=["random", "grid"])
-def test_samplers_with_known_candidates_conform(space, whole_grid):
+@pytest.mark.parametrize("name", [*SAMPLERS, "grid"])
+def test_samplers_with_known_candidates_conform(space, name):
     """Candidates that are known from the start change nothing in what a sampler does."""
+    if name == "tpe":
+        pytest.importorskip("optuna")
     known = [*list(ParameterGrid(space))[1:3], {}]
     problem = SamplingProblem(space, known, random_state=1, seed=2)
 
-    check_sampler(lambda: make_sampler("random", problem, whole_grid=whole_grid), space)
+    check_sampler(lambda: make_sampler(name, problem, whole_grid=name == "grid"), space)
 
 
 @pytest.mark.parametrize("whole_grid", [False, True], ids=["random", "grid"])

@@ -1275,15 +1275,26 @@ BOUNDS = {
 }
 
 
+# Hyperband has nine candidates even where it cannot halve them.
+each_that_is_left = pytest.mark.parametrize(
+    ("search_class", "n_left", "says"),
+    [
+        pytest.param(HyperbandSearchCV, 9, "all 9 candidates are evaluated", id="hb"),
+        pytest.param(SuccessiveHalvingSearchCV, 1, "only one candidate", id="sh"),
+    ],
+)
+
+
+@each_that_is_left
 @pytest.mark.parametrize(("options", "n_classes"), BOUNDS.values(), ids=BOUNDS)
-def test_plan_warns_if_the_bound_leaves_one_candidate(search_class, options, n_classes):
-    """A warning says that the plan has one candidate, and which parameters change it."""
+def test_plan_warns_if_the_bound_leaves_one_level(search_class, n_left, says, options, n_classes):
+    """A warning says which candidates the plan has, and which parameters change it."""
     search = published(search_class, Scored(), QUALITY, **options)
 
-    with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
+    with pytest.warns(UserWarning, match=rf"{says}.*min_resources=") as shown:
         plan = search.plan(*balanced(n_classes))
 
-    assert plan.n_candidates == 1
+    assert plan.n_candidates == n_left
     (warning,) = shown
     assert warning.filename == __file__
     for text in ("n_candidates=", "RandomizedSearchCV", "240 samples"):
@@ -1295,16 +1306,18 @@ def balanced(n_classes):
     return np.random.RandomState(0).normal(size=(240, 2)), np.arange(240) % n_classes
 
 
-def test_fit_warns_if_the_bound_leaves_one_candidate(search_class):
+@each_that_is_left
+def test_fit_warns_if_the_bound_leaves_one_level(search_class, n_left, says):
     """The warning is shown once, at the line that calls `fit`."""
     search = published(search_class, Scored(), QUALITY, min_resources="auto", cv=3, random_state=0)
 
-    with pytest.warns(UserWarning, match=r"one candidate.*min_resources=") as shown:
+    with pytest.warns(UserWarning, match=rf"{says}.*min_resources=") as shown:
         search.fit(*balanced(60))
 
     assert len(shown) == 1
     assert shown[0].filename == __file__
     assert search.stop_reason_ == "completed"
+    assert search.n_candidates_ == [n_left]
 
 
 @pytest.mark.parametrize("n_candidates", [9, "all"])
@@ -1334,20 +1347,26 @@ def test_suggested_bound_leaves_halvings(search_class):
     assert len(plan.ladder) == 3
 
 
-def test_plan_warns_if_a_number_as_bound_leaves_one_candidate(search_class):
-    """A bound that leaves one candidate is warned of, unless `n_candidates` is a number."""
+@each_that_is_left
+def test_plan_warns_if_a_number_as_bound_leaves_one_level(search_class, n_left, says):
+    """A bound that leaves no halving is warned of, unless `n_candidates` is a number."""
     search = published(search_class, Scored(), QUALITY, min_resources=100)
 
-    with pytest.warns(UserWarning, match=r"min_resources=100.*one candidate"):
-        search.plan(n_samples=240)
+    with pytest.warns(UserWarning, match=rf"min_resources=100.*{says}"):
+        plan = search.plan(n_samples=240)
+
+    assert plan.n_candidates == n_left
 
 
-def test_plan_warns_if_the_maximum_is_below_the_factor(search_class):
+@each_that_is_left
+def test_plan_warns_if_the_maximum_is_below_the_factor(search_class, n_left, says):
     """A warning is shown if the maximum of a parameter is smaller than the factor."""
     search = published(search_class, Scored(), QUALITY, resource="n_units", max_resources=2)
 
-    with pytest.warns(UserWarning, match=r"max_resources=2.*one candidate"):
-        search.plan(n_splits=5)
+    with pytest.warns(UserWarning, match=rf"max_resources=2.*{says}"):
+        plan = search.plan(n_splits=5)
+
+    assert plan.n_candidates == n_left
 
 
 def test_plan_warns_of_two_candidates():

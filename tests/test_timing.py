@@ -124,7 +124,7 @@ def test_workers_share_a_level(timing_of, n_jobs, seconds):
 
 def test_brackets_share_a_level(timing_of):
     """The rungs of all brackets with the same resource are evaluated together."""
-    search = timed_search(Timed(**LINEAR), HyperbandSearchCV, n_brackets="all")
+    search = timed_search(Timed(**LINEAR), HyperbandSearchCV, n_brackets="all", n_repeats=1)
     assert [sum(r.n_candidates for r in lv.rungs) for lv in search.plan().levels] == [9, 8, 5]
 
     with joblib.parallel_config(backend="threading"):

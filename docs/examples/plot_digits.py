@@ -34,8 +34,9 @@ def boosting_search():
         "max_features": [0.1, 0.2, 0.4, 0.8],
     }
     # The learning rate decides how soon a model is good, so that few iterations may
-    # favour the wrong candidates. Hyperband need not know: its other brackets start
-    # higher.
+    # favour the wrong candidates. Hyperband need not know: its other bracket starts
+    # higher. Each round has new candidates, most of which a model chooses by the scores
+    # so far.
     return HyperbandSearchCV(
         estimator,
         param_distributions,

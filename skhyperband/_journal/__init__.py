@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from skhyperband._evaluator import Evaluator
 from skhyperband._executors.base import Executor
 from skhyperband._journal.database import LARGEST_INTEGER, Journal
+from skhyperband._journal.digest import digest
 from skhyperband._journal.keys import EvaluationKeys, SharedContent, identity
+from skhyperband._journal.knowledge import known_levels
 from skhyperband._journal.reading import read_journal
 from skhyperband._journal.replay import ReplayingExecutor, entry_suffices
+from skhyperband._records import LevelResult, Outcome
 from skhyperband._space import Candidate, Space
 
 __all__ = ["JournalSession", "SharedContent", "open_journal", "read_journal"]
@@ -39,6 +44,55 @@ class JournalSession:
             entry_suffices(evaluator),
             is_too_late,
         )
+
+    def known_levels(
+        self,
+        evaluator: Evaluator,
+        *,
+        space: Space,
+        n_splits: int,
+        score: Callable[[Outcome], float],
+        initial_candidates: Sequence[Candidate],
+        depends_on: Sequence[object],
+    ) -> list[LevelResult]:
+        """Return what was in the journal when this search first began.
+
+        `depends_on` is all that its choices depend on besides the other arguments, the estimator
+        and the scoring: values whose repr is the same in any process.
+        """
+        splits = [(np.asarray(split.train), np.asarray(split.test)) for split in evaluator.splits]
+        described = [_describe_space(space), list(initial_candidates), *map(repr, depends_on)]
+        identity = digest(
+            [self.shared.estimator, splits, *self.shared.digests(set()), *described], "the search"
+        )
+        return known_levels(
+            self.journal.entries_before(identity.hex()),
+            space=space,
+            n_splits=n_splits,
+            key_of=EvaluationKeys(evaluator, self.shared),
+            suffices=entry_suffices(evaluator),
+            score=score,
+        )
+
+
+def _describe_space(space: Space) -> str:
+    """Return a text that is the same for the same space, in any process."""
+    return repr(
+        [{name: _describe_values(values) for name, values in sorted(p.items())} for p in space]
+    )
+
+
+def _describe_values(values: Any) -> object:
+    if isinstance(values, range):
+        return values
+    if not hasattr(values, "rvs"):
+        return digest(list(values), "param_distributions").hex()
+    dist = getattr(values, "dist", values)
+    arguments = getattr(values, "args", ()), getattr(values, "kwds", {})
+    quantiles = (
+        np.asarray(values.ppf([0.1, 0.5, 0.9])).tolist() if hasattr(values, "ppf") else None
+    )
+    return type(dist).__name__, getattr(dist, "name", None), arguments, quantiles
 
 
 @contextlib.contextmanager

@@ -38,9 +38,10 @@ _TABLES = (
     split INTEGER, test_scores TEXT, train_scores TEXT, fit_time REAL, score_time REAL,
     n_trained INTEGER, failed_step TEXT, failure TEXT, finished REAL)""",
 )
+# A row that is replaced keeps its number, which says when the evaluation was first made.
 _ADD = (
-    f"INSERT OR REPLACE INTO evaluation (key, {', '.join(COLUMNS)}) "
-    f"VALUES (?{', ?' * len(COLUMNS)})"
+    f"INSERT INTO evaluation (key, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)}) "
+    f"ON CONFLICT(key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in COLUMNS)}"
 )
 # The row is looked up by its number, so that the key is read from the table and not from its
 # index: the two differ in a damaged file.
@@ -48,6 +49,8 @@ _FIND = (
     f"SELECT key, {', '.join(COLUMNS)} FROM evaluation "
     "WHERE rowid = (SELECT rowid FROM evaluation WHERE key = ?)"
 )
+_LAST_ROW = "SELECT coalesce(max(rowid), 0) FROM evaluation"
+_READ_FIRST = f"SELECT key, {', '.join(COLUMNS)} FROM evaluation WHERE rowid <= ? ORDER BY rowid"
 _READ_ALL = f"SELECT {', '.join(COLUMNS)} FROM evaluation ORDER BY rowid"
 
 
@@ -177,13 +180,38 @@ class Journal:
             If what the file has as its seed is no seed.
         """
         known = self.remember("seed", str(seed))
-        is_number = known.isascii() and known.isdecimal() and len(known) < 11
-        if not (is_number and int(known) < _SEED_LIMIT):
+        if not (_is_decimal(known) and int(known) < _SEED_LIMIT):
             raise ValueError(
                 f"journal={self._name!r} is damaged: its seed reads {known!r:.200}. Give "
                 "random_state an integer, or start again with a new file."
             )
         return int(known)
+
+    def entries_before(self, search: str) -> dict[bytes, Entry]:
+        """Return the evaluations that were in the file when this search first began, by key.
+
+        A search that is resumed must know what it knew the first time, and no more, to make the
+        same choices again.
+
+        Parameters
+        ----------
+        search : str
+            A digest of all on which the choices of the search depend.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        try:
+            (last,) = self._open.execute(_LAST_ROW).fetchone()
+            last = self.remember(f"known to {search}", str(last))
+            if not _is_decimal(last):
+                raise ValueError(f"a number of rows reads {last!r:.200}")
+            rows = self._open.execute(_READ_FIRST, (int(last),))
+            return {row[0]: entry_from_row(row[1:]) for row in rows}
+        except (sqlite3.Error, ValueError) as error:
+            raise self._damage(error) from error
 
     def _remember(self, name: str, value: str) -> str:
         self._open.execute("INSERT OR IGNORE INTO search VALUES (?, ?)", (name, value))
@@ -240,6 +268,11 @@ class Journal:
                 f"journal={self._name!r} cannot be written: {_with_advice(error)} What is in it "
                 "is safe: start the search again with the same file."
             ) from error
+
+
+def _is_decimal(text: str) -> bool:
+    """Return whether the text is a number that fits into SQLite's integers."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _connected(path: str, query: str = "") -> sqlite3.Connection:

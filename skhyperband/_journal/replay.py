@@ -66,7 +66,7 @@ class ReplayingExecutor:
             entry = self._journal.find(key)
             if entry is not None and self._suffices(entry):
                 on_start(position)
-                yield FinishedTask(position, _as_outcome(entry))
+                yield FinishedTask(position, as_outcome(entry))
             else:
                 unknown.append((position, key))
         if unknown and self._is_too_late():
@@ -121,7 +121,7 @@ def _is_repeatable(outcome: Outcome) -> bool:
     return outcome.failure is None or outcome.failure.step not in _TRANSIENT
 
 
-def _as_outcome(entry: Entry) -> Outcome:
+def as_outcome(entry: Entry) -> Outcome:
     failure = None
     if entry.failure is not None and entry.failed_step is not None:
         failure = Failure(FailedStep(entry.failed_step), entry.failure)
@@ -139,7 +139,7 @@ def _as_outcome(entry: Entry) -> Outcome:
 def _as_entry(task: Task, outcome: Outcome) -> Entry:
     failure = outcome.failure
     return Entry(
-        params=json.dumps({name: _for_json(value) for name, value in task.candidate.items()}),
+        params=json.dumps({name: json_value(value) for name, value in task.candidate.items()}),
         n_resources=task.n_resources,
         split=task.split,
         test_scores=outcome.test_scores,
@@ -157,7 +157,7 @@ def _as_entry(task: Task, outcome: Outcome) -> Entry:
 _LONGEST_SHOWN = 1000
 
 
-def _for_json(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Return the value if JSON can hold it, else its repr.
 
     Only those who read the journal see it; a search finds an evaluation by its key.

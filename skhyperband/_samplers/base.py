@@ -14,7 +14,8 @@ class Sampler(Protocol):
     Any object with these two methods can be passed as the parameter `sampler` of a search; it
     need not inherit from this class. A search works on a deep copy of the sampler. It asks
     once for each bracket, when the lowest rung of the bracket is due, and tells the result of
-    each level as soon as the level is complete.
+    each level as soon as the level is complete. If there is a journal, it first tells what was
+    in it before the search, as levels with ``repeat=-1``.
 
     A sampler should draw the same candidates whenever it is asked and told the same. Seed its
     random numbers with a seed of its own, together with `repeat` and `bracket`.
@@ -73,7 +74,7 @@ class Sampler(Protocol):
         level : LevelResult
             The candidates of a level and their scores. It includes candidates that were
             promoted from lower levels, and candidates that the sampler did not draw, such as
-            `initial_candidates`. It must not be modified.
+            `initial_candidates` or those of earlier searches. It must not be modified.
         """
 
 

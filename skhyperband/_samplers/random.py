@@ -55,6 +55,10 @@ class RandomSampler:
             return self._from_huge_space(n, self._n_points, random_state)
         return self._without_replacement(n, random_state)
 
+    def exclude(self, candidates: Iterable[Candidate]) -> None:
+        """Draw none of these candidates from a finite space any more."""
+        self._known += candidates
+
     def tell(self, level: LevelResult) -> None:
         """Do nothing: the draws do not depend on scores."""
 

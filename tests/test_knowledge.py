@@ -1,0 +1,251 @@
+"""Samplers are told what a journal knows already."""
+
+import contextlib
+import dataclasses
+import sqlite3
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform, randint
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ParameterGrid
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._journal.database import Journal
+from skhyperband._journal.entries import Entry
+from skhyperband._samplers import SamplingProblem, make_sampler
+from skhyperband._space import candidate_key
+
+SPACE = {"max_depth": randint(1, 20), "min_samples_leaf": [1, 2, 5, 10], "ccp_alpha": range(2)}
+
+
+class Listens:
+    """A sampler that draws at random, and keeps the levels that it was told in `heard`."""
+
+    heard = []  # noqa: RUF012
+
+    def __init__(self, space, seed=0):
+        self.random = make_sampler(
+            "random", SamplingProblem([space], [], random_state=seed, seed=seed), whole_grid=False
+        )
+
+    def ask(self, n, *, repeat, bracket):
+        """Draw at random."""
+        return self.random.ask(n, repeat=repeat, bracket=bracket)
+
+    def tell(self, level):
+        """Keep what it is told before the search."""
+        if level.repeat < 0:
+            self.heard.append(level)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Return the path of a file that does not exist yet."""
+    return str(tmp_path / "journal.sqlite")
+
+
+@pytest.fixture
+def heard():
+    """Return the levels that samplers are told before their search."""
+    Listens.heard = []
+    return Listens.heard
+
+
+def search_of(estimator, space, journal, *, seed=0, **options):
+    options = {"n_repeats": 1, "cv": 3, "resource": "n_samples", **options}
+    return HyperbandSearchCV(estimator, space, journal=journal, random_state=seed, **options)
+
+
+def tree():
+    return DecisionTreeClassifier(random_state=0)
+
+
+def best_known(levels):
+    """Return the scores of candidates by their parameters, at the highest level."""
+    return {
+        tuple(sorted(candidate.items())): score
+        for level in levels
+        for candidate, score in zip(level.candidates, level.mean_scores, strict=True)
+    }
+
+
+def test_a_sampler_is_told_what_the_journal_has(classification, journal, heard):
+    """All candidates of an earlier search come with the scores that they had, lowest first."""
+    X, y = classification
+    first = search_of(tree(), SPACE, journal).fit(X, y)
+
+    search_of(tree(), SPACE, journal, sampler=Listens(SPACE)).fit(X, y)
+
+    sizes = [(level.n_resources, level.n_splits) for level in heard]
+    assert sizes == sorted(sizes)
+    known = best_known(heard)
+    results = first.cv_results_
+    assert known.keys() == {tuple(sorted(params.items())) for params in results["params"]}
+    best = tuple(sorted(first.best_params_.items()))
+    assert known[best] == pytest.approx(first.best_score_)
+    assert all((np.array(level.candidate_ids) < 0).all() for level in heard)
+
+
+def test_a_new_journal_knows_nothing(classification, journal, heard):
+    """The first search in a file is told nothing before its own levels."""
+    search_of(tree(), SPACE, journal, sampler=Listens(SPACE)).fit(*classification)
+
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        pytest.param(
+            DecisionTreeClassifier(random_state=1), {}, id="another seed of the estimator"
+        ),
+        pytest.param(tree(), {"scoring": "f1_macro"}, id="another metric"),
+    ],
+)
+def test_other_evaluations_are_not_told(classification, journal, heard, estimator, options):
+    """Scores of another estimator or metric would mislead."""
+    search_of(tree(), SPACE, journal).fit(*classification)
+
+    search_of(estimator, SPACE, journal, sampler=Listens(SPACE), **options).fit(*classification)
+
+    assert heard == []
+
+
+def test_candidates_outside_the_space_are_not_told(classification, journal, heard):
+    """A search with other parameters knows nothing of candidates that it cannot draw."""
+    other = {"max_depth": randint(1, 20)}
+    search_of(tree(), SPACE, journal).fit(*classification)
+
+    search_of(tree(), other, journal, sampler=Listens(other)).fit(*classification)
+
+    assert heard == []
+
+
+def test_values_of_lists_are_recognised(classification, journal, heard):
+    """Values that a journal cannot hold are found in the space by how they are written."""
+    space = {"estimator": [SVC(), SVC(C=2.0), GaussianNB()], "method": ["sigmoid", "isotonic"]}
+    model = CalibratedClassifierCV(ensemble=False, cv=2)
+    options = {"n_candidates": "all", "cv": 3, "random_state": 0, "journal": journal}
+    SuccessiveHalvingSearchCV(model, space, **options).fit(*classification)
+
+    search_of(model, space, journal, n_candidates=1, sampler=Listens(space)).fit(*classification)
+
+    told = {candidate_key(candidate) for level in heard for candidate in level.candidates}
+    assert told == {candidate_key(candidate) for candidate in ParameterGrid(space)}
+
+
+@pytest.mark.parametrize("sampler", ["model", "forest"])
+@pytest.mark.parametrize("interrupted_at", [5, 12, 30])
+def test_a_resumed_search_makes_the_same_choices(
+    classification, journal, tmp_path, assert_same_results, sampler, interrupted_at
+):
+    """What was measured before the interruption is not known earlier than it was the first time."""
+    X, y = classification
+    space = {"C": loguniform(1e-4, 1e4), "tol": loguniform(1e-6, 1e-2)}
+    search = search_of(LogisticRegression(), space, None, sampler=sampler, n_repeats=2)
+    whole = search.set_params(journal=str(tmp_path / "whole.sqlite")).fit(X, y)
+
+    interrupted = search_of(
+        Interrupted(interrupted_at), space, journal, sampler=sampler, n_repeats=2
+    )
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.set_params(refit=False).fit(X, y)
+    n_before = Interrupted.n_fits
+    Interrupted.n_fits = -(10**9)
+    again = search_of(Interrupted(interrupted_at), space, journal, sampler=sampler, n_repeats=2)
+    resumed = again.set_params(refit=False).fit(X, y)
+
+    assert n_before >= interrupted_at
+    assert resumed.n_replayed_ > 0
+    assert_same_results(resumed.cv_results_, whole.cv_results_)
+
+
+class Interrupted(LogisticRegression):
+    """A model whose user presses Ctrl-C during one of its fits."""
+
+    n_fits = 0
+
+    def __init__(self, at=10, C=1.0, tol=1e-4):
+        super().__init__(C=C, tol=tol)
+        self.at = at
+
+    def fit(self, X, y):
+        """Fit, or be interrupted."""
+        Interrupted.n_fits += 1
+        if Interrupted.n_fits == self.at:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+@pytest.fixture(autouse=True)
+def _counts_anew():
+    Interrupted.n_fits = 0
+
+
+def test_other_numbers_of_splits(classification, journal, heard):
+    """What an earlier search measured on more splits than there are now is left out."""
+    options = {"resource": "max_depth", "max_resources": 9, "min_splits": None}
+    space = {"min_samples_leaf": [1, 2, 5, 10, 20, 50, 60, 70, 80]}
+    search = search_of(tree(), space, journal, **options)
+    search.set_params(cv=10, n_repeats=1, sampler="random").fit(*classification)
+
+    again = search_of(tree(), space, journal, sampler=Listens(space), **options)
+    again.set_params(cv=5).fit(*classification)
+
+    assert heard == []
+
+
+def test_replaced_evaluations_are_not_forgotten(tmp_path):
+    """An evaluation that is made once more belongs to those that were known before."""
+    entry = Entry("{}", 1, 0, 0.5, None, 0.1, 0.1, 1, None, None, 1.0)
+    with Journal(str(tmp_path / "file"), {}) as journal:
+        for key in (b"one", b"two"):
+            journal.add(key, entry)
+        before = journal.entries_before("a search")
+        journal.add(b"one", dataclasses.replace(entry, train_scores=0.7))
+        journal.add(b"three", entry)
+        after = journal.entries_before("a search")
+        other = journal.entries_before("another search")
+
+    assert list(before) == list(after) == [b"one", b"two"]
+    assert after[b"one"].train_scores == 0.7
+    assert set(other) == {b"one", b"two", b"three"}
+
+
+@pytest.mark.parametrize("number", ["many", "-1", "9" * 30, ""])
+def test_a_damaged_number_of_rows(classification, journal, number):
+    """A file in which something else stands for the number of known rows is refused."""
+    search = search_of(tree(), SPACE, journal).fit(*classification)
+    with contextlib.closing(sqlite3.connect(journal)) as connection, connection:
+        changed = connection.execute(
+            "UPDATE search SET value = ? WHERE name LIKE 'known to %'", (number,)
+        )
+        assert changed.rowcount == 1
+
+    with pytest.raises(ValueError, match=r"is damaged \(a number of rows reads"):
+        search.fit(*classification)
+
+
+def test_a_search_is_led_by_an_earlier_one(classification, journal):
+    """Successive halving, which asks once, chooses near what an earlier search found good."""
+    X, y = classification
+    space = {"C": loguniform(1e-6, 1e6)}
+    options = {"resource": "max_iter", "cv": 3}
+    search_of(LogisticRegression(), space, journal, n_repeats=3, **options).fit(X, y)
+    options |= {"n_candidates": 20, "random_state": 5}
+
+    alone = SuccessiveHalvingSearchCV(LogisticRegression(), space, sampler="model", **options)
+    led = SuccessiveHalvingSearchCV(
+        LogisticRegression(), space, sampler="model", journal=journal, **options
+    )
+
+    def first_scores(search):
+        results = search.fit(X, y).cv_results_
+        return results["mean_test_score"][results["iter"] == 0]
+
+    assert first_scores(led).mean() > first_scores(alone).mean()

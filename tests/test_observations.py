@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from skhyperband._samplers.observations import ScoreTable
+from tests.levels import level_of
+
+NAN = np.nan
+
+
+def table_of(*levels):
+    table = ScoreTable()
+    for level in levels:
+        table.add(level)
+    return table
+
+
+def scores_of(*levels):
+    return table_of(*levels).observations().scores
+
+
+def test_the_highest_amount_counts():
+    """A candidate has the score that it got with the most of the resource."""
+    low = level_of({0: [0.5], 1: [0.6]}, n_resources=1)
+    high = level_of({0: [0.9], 1: [0.8]}, n_resources=3)
+
+    np.testing.assert_allclose(scores_of(low, high), [0.9, 0.8])
+
+
+def test_scores_of_low_levels_gain_what_survivors_gained():
+    """A score with less of the resource is raised by the mean gain of those that have both."""
+    low = level_of({0: [0.5], 1: [0.6], 2: [0.1]}, n_resources=1)
+    high = level_of({0: [0.9], 1: [0.8]}, n_resources=3)
+
+    np.testing.assert_allclose(scores_of(low, high), [0.9, 0.8, 0.1 + 0.3])
+
+
+def test_gains_add_up_over_levels():
+    """A candidate that was dropped early gains what others gained on all levels above."""
+    levels = [
+        level_of({0: [0.5], 1: [0.4], 2: [0.1]}, n_resources=1),
+        level_of({0: [0.6], 1: [0.5]}, n_resources=3),
+        level_of({0: [0.9]}, n_resources=9),
+    ]
+
+    np.testing.assert_allclose(scores_of(*levels), [0.9, 0.5 + 0.3, 0.1 + 0.1 + 0.3])
+
+
+def test_an_easy_split_counts_for_nothing():
+    """Candidates on several splits are compared with those on one as if all were on that one."""
+    one = level_of({0: [0.5, NAN], 1: [0.6, NAN], 2: [0.3, NAN]}, n_resources=9)
+    two = level_of({0: [0.5, 0.9], 1: [0.6, 0.8]}, n_resources=9)
+
+    observed = table_of(one, two).observations()
+
+    # The second split is easier by 0.3 in the mean.
+    np.testing.assert_allclose(observed.scores, [(0.5 + 0.6) / 2, (0.6 + 0.5) / 2, 0.3])
+    assert observed.n_splits.tolist() == [2, 2, 1]
+
+
+def test_the_first_levels_of_two_rounds_are_on_one_scale():
+    """Rounds share their amounts of the resource, and what is gained between these."""
+    levels = [
+        level_of({0: [0.5], 1: [0.4]}, n_resources=1),
+        level_of({0: [0.8]}, n_resources=3),
+        level_of({2: [0.45]}, n_resources=1, repeat=1),
+    ]
+
+    np.testing.assert_allclose(scores_of(*levels), [0.8, 0.7, 0.75])
+
+
+@pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
+def test_what_failed_is_as_bad_as_the_worst(bad):
+    """A failed candidate has a finite score, so that a model can learn to avoid it."""
+    level = level_of({0: [0.5], 1: [bad], 2: [0.3]}, n_resources=1)
+
+    np.testing.assert_allclose(scores_of(level), [0.5, 0.3, 0.3])
+
+
+def test_failing_above_counts_more_than_a_score_below():
+    """A candidate that fails with more of the resource is a failure."""
+    low = level_of({0: [0.5], 1: [0.6], 2: [0.2]}, n_resources=1)
+    high = level_of({0: [0.5], 1: [NAN]}, n_resources=3)
+
+    np.testing.assert_allclose(scores_of(low, high), [0.5, 0.2, 0.2])
+
+
+def test_nothing_but_failures():
+    """Where everything failed, all candidates are equal."""
+    assert scores_of(level_of({0: [NAN], 1: [NAN]}, n_resources=1)).tolist() == [0, 0]
+
+
+def test_nothing_at_all():
+    """Before the first level there are no candidates."""
+    observed = ScoreTable().observations()
+
+    assert observed.candidates == []
+    assert len(observed.scores) == 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from skhyperband._candidates import check_candidate_form
 from skhyperband._messages import repr_of
-from skhyperband._samplers import SAMPLERS, is_optuna_sampler
+from skhyperband._samplers import SAMPLERS, check_optuna_sampler, is_optuna_sampler
 from skhyperband._space import check_space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -173,16 +173,16 @@ def _check_sampler(sampler: Any, n_candidates: Any) -> None:
                 f"sampler={sampler!r} must be one of {names}, a sampler of Optuna, or an object "
                 "with ask and tell."
             )
-        return
-    if isinstance(sampler, type) or not (
-        is_optuna_sampler(sampler)
-        or all(callable(getattr(sampler, method, None)) for method in ("ask", "tell"))
+    elif is_optuna_sampler(sampler):
+        check_optuna_sampler(sampler)
+    elif isinstance(sampler, type) or not all(
+        callable(getattr(sampler, method, None)) for method in ("ask", "tell")
     ):
         raise TypeError(
             f"sampler={sampler!r} must be one of {names}, a sampler of Optuna, or an object with "
             "the methods ask(n, repeat, bracket) and tell(level)."
         )
-    if n_candidates == "all":
+    if n_candidates == "all" and not (isinstance(sampler, str) and sampler == "random"):
         raise ValueError(
             f"sampler={sampler!r} has no say with n_candidates='all', which takes the "
             "whole grid; leave it at 'random', or give n_candidates a number."

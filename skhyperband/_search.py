@@ -532,8 +532,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
           replacement if all values are given as lists.
         - ``"sobol"`` spreads them evenly over the space.
         - ``"model"`` learns from the scores of earlier candidates. The first bracket is
-          drawn at random. From then on, a quarter of each bracket is drawn at random, and
-          the rest are the candidates for which a model considers the highest scores
+          drawn at random, unless a `journal` has scores already. From then on, a quarter of
+          each bracket is drawn at random, and the rest are the candidates for which a model considers the highest scores
           possible: ``"gp"``, a Gaussian process, as long as there are at most 200 scores, and
           ``"forest"``, a random forest, if there are more. Both can be chosen by name.
         - ``"tpe"`` learns with the tree-structured Parzen estimator of Optuna, which must be

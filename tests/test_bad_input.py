@@ -302,6 +302,10 @@ CALLS = {
         lambda: halving(n_candidates="all", space={"quality": [0.1]}, sampler=Sampler([])),
         ["n_candidates='all'", "sampler=Sampler([])"],
     ),
+    "all-with-a-sampler-by-name": (
+        lambda: halving(n_candidates="all", space={"quality": [0.1]}, sampler="tpe"),
+        ["n_candidates='all'", "sampler='tpe'"],
+    ),
     "aggressive-string": (
         lambda: halving(aggressive_elimination="yes"),
         ["aggressive_elimination='yes'"],

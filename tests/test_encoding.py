@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.stats import loguniform, norm, poisson, randint, uniform
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from skhyperband._samplers.encoding import SpaceEncoding
 from skhyperband._samplers.random import RandomSampler
@@ -143,6 +143,16 @@ def test_defaults_complete_a_candidate():
     assert points.parts.tolist() == [0, 0, 0]
     np.testing.assert_array_equal(points.coordinates[0], points.coordinates[2])
     assert points.coordinates[1, 0] > points.coordinates[0, 0]
+
+
+def test_defaults_of_a_replaced_step_complete_nothing():
+    """A candidate that replaces a step does not have the parameters of the estimator's own one."""
+    space = [{"svc": [SVC(), LinearSVC()], "svc__C": loguniform(1e-3, 1e3)}]
+    encoding = SpaceEncoding(space, defaults={"svc": space[0]["svc"][0], "svc__C": 1.0})
+
+    points = encoding.points_of([{"svc": space[0]["svc"][1]}, {"svc__C": 1.0}])
+
+    assert points.parts.tolist() == [-1, 0]
 
 
 def test_defaults_that_lie_outside_complete_nothing():

@@ -1,7 +1,9 @@
 """What samplers that learn do in a search, and with what they are told."""
 
 import builtins
+import re
 import sys
+from typing import get_args
 
 import joblib
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from scipy.stats import loguniform, randint, uniform
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._samplers import SamplingProblem, make_sampler
+from skhyperband._samplers import SAMPLERS, SamplingProblem, make_sampler
 from skhyperband._samplers.learning import LearningSampler
+from skhyperband._typing import SamplerName
 from tests.estimators import Scored
 from tests.levels import level_of
 
@@ -45,6 +48,11 @@ def learned(sampler, n=20, n_known=20, score=value_of):
     """Return the candidates that a sampler chooses when it knows so many."""
     told(sampler, sampler.ask(n_known, repeat=0, bracket=1), score)
     return sampler.ask(n, repeat=1, bracket=1)
+
+
+def test_the_type_of_names_lists_them_all():
+    """The names in the signature's type are those that are accepted."""
+    assert set(get_args(SamplerName)) == SAMPLERS.keys()
 
 
 # --- what is learned ---------------------------------------------------------------
@@ -333,6 +341,30 @@ def test_a_sampler_object_of_optuna(classification):
     assert one.cv_results_["params"] == two.cv_results_["params"]
     alone = HyperbandSearchCV(Scored(), space, **options_of("random")).fit(*classification)
     assert one.cv_results_["params"][0] != alone.cv_results_["params"][0]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda samplers: samplers.GridSampler({"quality": [0.1, 0.2]}), "n_candidates='all'"),
+        (
+            lambda samplers: samplers.PartialFixedSampler(
+                {"quality": 0.5}, samplers.RandomSampler()
+            ),
+            "a list of one value in param_distributions",
+        ),
+    ],
+    ids=["grid", "partly fixed"],
+)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_samplers_of_optuna_that_are_given_names(classification, make, says):
+    """A sampler that looks for parameters by name is refused before any fit."""
+    optuna = pytest.importorskip("optuna")
+    sampler = make(optuna.samplers)
+    search = HyperbandSearchCV(Scored(), {"quality": uniform(0, 1)}, sampler=sampler)
+
+    with pytest.raises(TypeError, match=rf"(?s)sampler=.*{re.escape(says)}"):
+        search.fit(*classification)
 
 
 def test_optuna_is_left_as_it_was():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,20 @@ def test_the_first_levels_of_two_rounds_are_on_one_scale():
     ]
 
     np.testing.assert_allclose(scores_of(*levels), [0.8, 0.7, 0.75])
+
+
+def test_equal_candidates_are_one():
+    """What a journal and the search have of a candidate counts as of one, whatever its number."""
+    of_journal = level_of({-1: [0.5, 0.7], -2: [0.3, 0.5]}, n_resources=9)
+    of_search = level_of({0: [0.5, NAN], 1: [0.1, NAN]}, n_resources=9)
+    again = dataclasses.replace(
+        of_search, candidates=(of_journal.candidates[0], of_search.candidates[1])
+    )
+
+    observed = table_of(of_journal, again).observations()
+
+    assert observed.n_splits.tolist() == [2, 2, 1]
+    np.testing.assert_allclose(observed.scores, [0.5, 0.3, 0.1])
 
 
 @pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])

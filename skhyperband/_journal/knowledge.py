@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,40 +51,45 @@ def known_levels(
     score : callable
         Returns the score by which candidates are ranked.
     """
-    scores = _scores_by_place(entries, space, n_splits, key_of, suffices, score)
     numbers: dict[str, int] = {}
-    levels: dict[_Place, list[tuple[int, Candidate, np.ndarray]]] = defaultdict(list)
-    for (params, n_resources), (candidate, by_split) in scores.items():
-        splits = tuple(sorted(by_split))
-        row = np.full(n_splits, np.nan)
-        row[list(splits)] = [by_split[split] for split in splits]
-        number = numbers.setdefault(params, -1 - len(numbers))
-        levels[_Place(n_resources, len(splits), splits)].append((number, candidate, row))
-    return [_level(place, levels[place]) for place in sorted(levels)]
+    candidates: dict[int, Candidate] = {}
+    rows: dict[tuple[int, int], np.ndarray] = {}
+    evaluated: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for candidate, entry in _recognised(entries, space, n_splits, key_of):
+        if not suffices(entry):
+            continue
+        number = numbers.setdefault(entry.params, -1 - len(numbers))
+        candidates[number] = candidate
+        place = number, entry.n_resources
+        rows.setdefault(place, np.full(n_splits, np.nan))[entry.split] = score(as_outcome(entry))
+        evaluated[place].add(entry.split)
+    members: dict[_Place, list[int]] = defaultdict(list)
+    for (number, n_resources), splits in evaluated.items():
+        members[_Place(n_resources, len(splits), tuple(sorted(splits)))].append(number)
+    return [
+        _level(
+            place,
+            members[place],
+            [candidates[number] for number in members[place]],
+            np.array([rows[number, place.n_resources] for number in members[place]]),
+        )
+        for place in sorted(members)
+    ]
 
 
-def _scores_by_place(
-    entries: Mapping[bytes, Entry],
-    space: Space,
-    n_splits: int,
-    key_of: Callable[[Task], bytes],
-    suffices: Callable[[Entry], bool],
-    score: Callable[[Outcome], float],
-) -> dict[tuple[str, int], tuple[Candidate, dict[int, float]]]:
-    """Return the candidate and its scores by split, for each candidate and amount."""
+def _recognised(
+    entries: Mapping[bytes, Entry], space: Space, n_splits: int, key_of: Callable[[Task], bytes]
+) -> Iterator[tuple[Candidate, Entry]]:
+    """Yield the entries that the search would make as well, with their candidates."""
     candidates: dict[str, Candidate | None] = {}
-    scores: dict[tuple[str, int], tuple[Candidate, dict[int, float]]] = {}
     for key, entry in entries.items():
         if entry.params not in candidates:
             candidates[entry.params] = _candidate_of(json.loads(entry.params), space)
         candidate = candidates[entry.params]
-        if candidate is None or entry.split >= n_splits or not suffices(entry):
+        if candidate is None or entry.split >= n_splits:
             continue
         if key_of(Task(candidate, entry.n_resources, entry.split)) == key:
-            place = entry.params, entry.n_resources
-            _, by_split = scores.setdefault(place, (candidate, {}))
-            by_split[entry.split] = score(as_outcome(entry))
-    return scores
+            yield candidate, entry
 
 
 def _candidate_of(params: Mapping[str, Any], space: Space) -> Candidate | None:
@@ -117,8 +122,12 @@ def _value_of(written: Any, values: Any) -> list[Any]:
     return []
 
 
-def _level(place: _Place, members: Sequence[tuple[int, Candidate, np.ndarray]]) -> LevelResult:
-    split_scores = np.array([row for _, _, row in members])
+def _level(
+    place: _Place,
+    numbers: Sequence[int],
+    candidates: Sequence[Candidate],
+    split_scores: np.ndarray,
+) -> LevelResult:
     used = split_scores[:, list(place.splits)]
     with np.errstate(invalid="ignore"):  # Infinite scores of both signs.
         mean_scores = used.mean(axis=1)
@@ -126,8 +135,8 @@ def _level(place: _Place, members: Sequence[tuple[int, Candidate, np.ndarray]]) 
         repeat=BEFORE_THE_SEARCH,
         n_resources=place.n_resources,
         n_splits=place.n_splits,
-        candidate_ids=tuple(number for number, _, _ in members),
-        candidates=tuple(dict(candidate) for _, candidate, _ in members),
+        candidate_ids=tuple(numbers),
+        candidates=tuple(map(dict, candidates)),
         split_scores=split_scores,
         mean_scores=mean_scores,
         n_failures=int(np.isnan(used).sum()),

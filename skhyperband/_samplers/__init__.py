@@ -14,7 +14,12 @@ from skhyperband._samplers.encoding import SpaceEncoding
 from skhyperband._samplers.grid import GridSampler
 from skhyperband._samplers.learning import Learner, LearningSampler
 from skhyperband._samplers.model import ModelLearner, Surrogate
-from skhyperband._samplers.optuna_learner import OptunaLearner, import_optuna, is_optuna_sampler
+from skhyperband._samplers.optuna_learner import (
+    OptunaLearner,
+    check_optuna_sampler,
+    import_optuna,
+    is_optuna_sampler,
+)
 from skhyperband._samplers.random import RandomSampler
 from skhyperband._samplers.sobol import SobolSampler
 from skhyperband._space import Candidate, Space
@@ -24,6 +29,7 @@ __all__ = [
     "CheckedSampler",
     "Sampler",
     "SamplingProblem",
+    "check_optuna_sampler",
     "is_optuna_sampler",
     "learns",
     "make_sampler",
@@ -94,11 +100,12 @@ SAMPLERS: dict[str, Callable[[SamplingProblem], Sampler]] = {
     "forest": functools.partial(_make_model_sampler, "forest"),
     "tpe": _make_tpe_sampler,
 }
+_WITHOUT_SCORES = ("random", "sobol")
 
 
 def learns(sampler: Any) -> bool:
     """Return whether a sampler may depend on scores."""
-    return not isinstance(sampler, str) or sampler not in ("random", "sobol")
+    return not isinstance(sampler, str) or sampler not in _WITHOUT_SCORES
 
 
 def make_sampler(sampler: Any, problem: SamplingProblem, *, whole_grid: bool) -> Sampler:

@@ -113,15 +113,19 @@ class ListAxis:
     """
 
     def __init__(self, values: Sequence[Any]):
-        if not isinstance(values, range):
+        is_range = isinstance(values, range)
+        if not is_range:
             values = list({value_key(value): value for value in values}.values())
         self.values = values
         self.n_values: int = len(values)
-        self.is_ordered = isinstance(values, range) or all(map(_is_number, values))
+        has_numbers = not is_range and all(map(_is_number, values))
+        self.is_ordered = is_range or has_numbers
         # The indices of the values in the order of their coordinates.
         self._order: Sequence[int] = range(self.n_values)
-        if self.is_ordered and not isinstance(values, range):
-            self._order = sorted(range(self.n_values), key=lambda index: values[index])
+        if has_numbers:
+            self._order = sorted(self._order, key=lambda index: values[index])
+        # Of numbers only: a deep copy of this object has copies of other objects in its list.
+        self._places_of_numbers = self._find_places() if has_numbers else None
         has_one = self.is_ordered or self.n_values > _MOST_CATEGORIES
         self.n_features = 1 if has_one else self.n_values
 
@@ -133,9 +137,11 @@ class ListAxis:
     def _places(self, values: Sequence[Any]) -> list[float]:
         if isinstance(self.values, range):
             return [self._place_in_range(value) for value in values]
-        # Not kept: a deep copy of this object has copies of the objects in its list.
-        places = {value_key(self.values[index]): p for p, index in enumerate(self._order)}
+        places = self._places_of_numbers or self._find_places()
         return [places.get(value_key(value), np.nan) for value in values]
+
+    def _find_places(self) -> dict[Any, int]:
+        return {value_key(self.values[index]): p for p, index in enumerate(self._order)}
 
     def _place_in_range(self, value: Any) -> float:
         is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -311,12 +317,10 @@ class SpaceEncoding:
         parts = np.full(len(candidates), -1)
         coordinates = np.full((len(candidates), len(self.axes)), np.nan)
         for part, axis_numbers in enumerate(self._axis_numbers):
-            names = self._space[part].keys()
             chosen = [
                 i
                 for i, candidate in enumerate(candidates)
-                if parts[i] < 0
-                and candidate.keys() <= names <= candidate.keys() | self._defaults.keys()
+                if parts[i] < 0 and self._has_names_of(part, candidate)
             ]
             if not chosen:
                 continue
@@ -329,6 +333,20 @@ class SpaceEncoding:
             parts[inside] = part
             coordinates[inside] = np.clip(columns[is_inside], 0, 1)
         return Points(parts, coordinates)
+
+    def _has_names_of(self, part: int, candidate: Candidate) -> bool:
+        """Return whether a candidate has all names of a dict, with those of the defaults.
+
+        A candidate that replaces a step does not have the parameters of the estimator's own step.
+        """
+        names = self._space[part].keys()
+        if candidate.keys() == names:
+            return True
+        missing = names - candidate.keys()
+        return candidate.keys() < names and all(
+            name in self._defaults and not any(name.startswith(f"{n}__") for n in candidate)
+            for name in missing
+        )
 
     def uniform_points(self, n: int, rng: np.random.Generator) -> Points:
         """Return points at random, from each dict of the space with the same probability."""
@@ -354,6 +372,15 @@ class SpaceEncoding:
         ]
         coordinates = np.column_stack(columns) if columns else points.coordinates
         return Points(points.parts, coordinates)
+
+    def candidates_at(
+        self, points: Points, random_state: np.random.RandomState
+    ) -> list[Candidate]:
+        """Return the candidates at points; what has no coordinate is drawn at random."""
+        return [
+            self.candidate_at(part, coordinates, random_state)
+            for part, coordinates in zip(points.parts.tolist(), points.coordinates, strict=True)
+        ]
 
     def candidate_at(
         self, part: int, coordinates: np.ndarray, random_state: np.random.RandomState

@@ -1,13 +1,14 @@
 """Chooses candidates by a model of the scores: a Gaussian process or a forest."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import ParameterGrid
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skhyperband._samplers.encoding import Points, SpaceEncoding
 from skhyperband._samplers.gaussian_process import GaussianProcess
@@ -32,6 +33,8 @@ _DEEPEST = 3.0
 _MOST_FOR_PROCESS = 200
 # How many standard deviations above the mean a score is thought possible.
 _OPTIMISM = 2.0
+# Draws nothing: the values of a finite space are of lists.
+_NO_RANDOM_STATE = np.random.RandomState(0)
 _N_TREES = 60
 _TREES_PER_CHOICE = 15
 
@@ -77,7 +80,7 @@ def _choose_by_process(problem: Problem, n: int, rng: np.random.Generator) -> li
     )
     mean, V = process.posterior(pool)
     variance = process.signal - (V**2).sum(axis=0)
-    learned: list[np.ndarray] = []
+    updates: list[np.ndarray] = []
     chosen: list[int] = []
     for _ in range(n):
         bounds = mean + _OPTIMISM * np.sqrt(np.maximum(variance, 0))
@@ -85,11 +88,10 @@ def _choose_by_process(problem: Problem, n: int, rng: np.random.Generator) -> li
         best = int(bounds.argmax())
         chosen.append(best)
         covariance = process.covariance(pool, pool[[best]])[:, 0] - V.T @ V[:, best]
-        for column in learned:
-            covariance -= column * column[best]
-        column = covariance / np.sqrt(max(covariance[best], 0) + process.noise)
-        learned.append(column)
-        variance = variance - column**2
+        for update in updates:
+            covariance -= update * update[best]
+        updates.append(covariance / np.sqrt(max(covariance[best], 0) + process.noise))
+        variance = variance - updates[-1] ** 2
     return chosen
 
 
@@ -149,9 +151,17 @@ def _reflected(coordinates: np.ndarray) -> np.ndarray:
     return 1 - np.abs(1 - np.abs(coordinates) % 2)
 
 
-def _rows(points: Points) -> list[bytes]:
-    table = np.column_stack([points.parts, points.coordinates])
-    return [row.tobytes() for row in table]
+def _rows(points: Points) -> list[Any]:
+    """Return what equal points share."""
+    table = np.ascontiguousarray(np.column_stack([points.parts, points.coordinates]))
+    row = np.dtype((np.void, table.shape[1] * table.itemsize))
+    return table.view(row).ravel().tolist()
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """Return the thread pools of the libraries; to look for them takes longer than to choose."""
+    return ThreadpoolController()
 
 
 # --- the learner -------------------------------------------------------------------
@@ -191,10 +201,7 @@ class ModelLearner:
         if len(scores) < _FEWEST_OBSERVATIONS or not standardized.any():
             return []
         rng = np.random.default_rng(seed)
-        if self._listed is not None:
-            pool = self._encoding.points_of(self._listed)
-        else:
-            pool = self._pool(points[known], scores, rng)
+        pool, candidates = self._pool(points[known], scores, rng)
         new = self._new(pool, taken)
         if not len(new):
             return []
@@ -206,15 +213,44 @@ class ModelLearner:
             parameters=self._encoding.parameter_of_features(),
         )
         # The number of threads changes the last digits, and with them the choice.
-        with threadpool_limits(1):
+        with _thread_pools().limit(limits=1):
             chosen = new[self._model_for(len(scores))(problem, min(n, len(new)), rng)]
+        if candidates is not None:
+            return [dict(candidates[index]) for index in chosen]
+        return self._encoding.candidates_at(
+            pool[chosen], np.random.RandomState(np.random.MT19937(seed))
+        )
+
+    def _pool(
+        self, points: Points, scores: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Points, list[Candidate] | None]:
+        """Return the points that may be chosen; of a finite space also their candidates.
+
+        In a finite space these decide which point is whose: a candidate may lie in several dicts.
+        """
         if self._listed is not None:
-            return [dict(self._listed[index]) for index in chosen]
-        random_state = np.random.RandomState(np.random.MT19937(seed))
-        return [
-            self._encoding.candidate_at(pool.parts[i], pool.coordinates[i], random_state)
-            for i in chosen
-        ]
+            return self._encoding.points_of(self._listed), self._listed
+        uniform = self._encoding.uniform_points(_N_UNIFORM, rng)
+        drawn = self._encoding.centred(uniform + self._near_best(points, scores, rng))
+        if not self._is_finite:
+            return drawn, None
+        candidates = self._encoding.candidates_at(drawn, _NO_RANDOM_STATE)
+        return self._encoding.points_of(candidates), candidates
+
+    def _near_best(self, points: Points, scores: np.ndarray, rng: np.random.Generator) -> Points:
+        """Return points near those with the best scores."""
+        best = points[np.argsort(-scores, kind="stable")[:_N_CENTRES]]
+        near = best[rng.integers(len(best), size=_N_NEAR)]
+        coordinates = _reflected(
+            near.coordinates + rng.normal(scale=_STEP, size=near.coordinates.shape)
+        )
+        for number, axis in enumerate(self._encoding.axes):
+            if not axis.is_ordered:
+                column = near.coordinates[:, number]
+                is_other = rng.uniform(size=_N_NEAR) < _SHARE_OF_OTHER_VALUES
+                other = np.where(is_other, rng.uniform(size=_N_NEAR), column)
+                coordinates[:, number] = np.where(np.isnan(column), np.nan, other)
+        return Points(near.parts, coordinates)
 
     def _new(self, pool: Points, taken: Sequence[Candidate]) -> np.ndarray:
         """Return the indices of points in the pool that are not taken, each once.
@@ -223,8 +259,8 @@ class ModelLearner:
         """
         seen = set(_rows(self._encoding.points_of(taken)))
         new = []
-        for index, row in enumerate(_rows(pool)):
-            if row not in seen or not self._encoding.is_complete(int(pool.parts[index])):
+        for index, (row, part) in enumerate(zip(_rows(pool), pool.parts.tolist(), strict=True)):
+            if row not in seen or not self._encoding.is_complete(part):
                 seen.add(row)
                 new.append(index)
         return np.array(new, dtype=int)
@@ -236,27 +272,3 @@ class ModelLearner:
             self._surrogate == "auto" and n_scores <= _MOST_FOR_PROCESS
         )
         return _choose_by_process if by_process else _choose_by_forest
-
-    def _pool(self, points: Points, scores: np.ndarray, rng: np.random.Generator) -> Points:
-        """Return points anywhere in the space, and points near the best candidates."""
-        best = points[np.argsort(-scores, kind="stable")[:_N_CENTRES]]
-        near = best[rng.integers(len(best), size=_N_NEAR)]
-        coordinates = _reflected(
-            near.coordinates + rng.normal(scale=_STEP, size=near.coordinates.shape)
-        )
-        for number, axis in enumerate(self._encoding.axes):
-            if not axis.is_ordered:
-                is_other = rng.uniform(size=_N_NEAR) < _SHARE_OF_OTHER_VALUES
-                other = np.where(is_other, rng.uniform(size=_N_NEAR), near.coordinates[:, number])
-                coordinates[:, number] = np.where(np.isnan(coordinates[:, number]), np.nan, other)
-        drawn = self._encoding.uniform_points(_N_UNIFORM, rng) + Points(near.parts, coordinates)
-        if not self._is_finite:
-            return self._encoding.centred(drawn)
-        # The same candidate may lie in several dicts; it has one point.
-        random_state = np.random.RandomState(0)  # Draws nothing: all values are of lists.
-        return self._encoding.points_of(
-            [
-                self._encoding.candidate_at(part, coordinates, random_state)
-                for part, coordinates in zip(drawn.parts, drawn.coordinates, strict=True)
-            ]
-        )

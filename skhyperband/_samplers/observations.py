@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skhyperband._records import LevelResult
-from skhyperband._space import Candidate
+from skhyperband._space import Candidate, candidate_key
 
 
 @dataclass(frozen=True)
@@ -34,22 +35,26 @@ class ScoreTable:
 
     def __init__(self) -> None:
         self._candidates: dict[int, Candidate] = {}
+        self._first_with: dict[Any, int] = {}
         self._scores: dict[int, dict[int, np.ndarray]] = defaultdict(dict)
         self._failed: set[int] = set()
 
     def add(self, level: LevelResult) -> None:
         """Add the scores of a level."""
         of_amount = self._scores[level.n_resources]
-        for number, candidate, scores, mean in zip(
+        for own_number, candidate, scores, mean in zip(
             level.candidate_ids,
             level.candidates,
             level.split_scores,
             level.mean_scores,
             strict=True,
         ):
+            # A journal and a search may have the same candidate.
+            number = self._first_with.setdefault(candidate_key(candidate), own_number)
             self._candidates[number] = candidate
             if np.isfinite(mean):
-                of_amount[number] = scores.copy()
+                known = of_amount.get(number, scores)
+                of_amount[number] = np.where(np.isfinite(scores), scores, known)
             else:
                 self._failed.add(number)
 

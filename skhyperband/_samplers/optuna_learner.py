@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skhyperband._messages import repr_of
 from skhyperband._samplers.encoding import Axis, Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations
 from skhyperband._space import Candidate, Space, candidate_key, is_finite
@@ -23,6 +24,21 @@ def is_optuna_sampler(sampler: Any) -> bool:
     """Return whether it is a sampler of Optuna, without importing Optuna."""
     optuna = sys.modules.get("optuna")
     return optuna is not None and isinstance(sampler, optuna.samplers.BaseSampler)
+
+
+def check_optuna_sampler(sampler: Any) -> None:
+    """Raise for a sampler that is given parameters by name: it would look for them in vain."""
+    samplers = import_optuna().samplers
+    if isinstance(sampler, (samplers.GridSampler, samplers.PartialFixedSampler)):
+        instead = (
+            "n_candidates='all' of SuccessiveHalvingSearchCV"
+            if isinstance(sampler, samplers.GridSampler)
+            else "a list of one value in param_distributions"
+        )
+        raise TypeError(
+            f"sampler={repr_of(sampler)} is given parameters by name, and Optuna sees them here "
+            f"by number, on the scale of their quantiles; use {instead}."
+        )
 
 
 def import_optuna() -> Any:

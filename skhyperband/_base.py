@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -15,6 +14,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 from skhyperband._brackets import BracketRules
+from skhyperband._callbacks import SearchCallbacks, begin_callbacks
+from skhyperband._data import fit_all
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds
@@ -33,7 +34,7 @@ from skhyperband._setup import (
     open_journal_of,
     read_data,
 )
-from skhyperband._sklearn_compat import SearchBase, fit_context
+from skhyperband._sklearn_compat import SearchBase, check_estimator_callbacks, fit_context
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,
@@ -302,11 +303,13 @@ class BaseHalvingSearchCV(SearchBase):
         self._reset()
         check_arguments(self)
         check_backend(self.n_jobs)
+        check_estimator_callbacks(self.estimator)
         deadline = self._clock() + as_seconds(self.max_time)
         scorer = make_scorer(self, self._rule)
         data = read_data(self, X, y, params)
         plan = make_plan(self, data)
         send(warn_of_lost_halvings(self, plan))
+        callbacks = begin_callbacks(self, data)
         with open_journal_of(self, data, plan, scorer) as session:
             send(warn_of_other_splits(data.cv) if session is not None else [])
             run = HalvingRun(
@@ -319,15 +322,24 @@ class BaseHalvingSearchCV(SearchBase):
                 clock=self._clock,
                 timer=self._timer,
                 session=session,
+                callbacks=callbacks,
             )
+            if callbacks is not None:
+                callbacks.attach(
+                    run.evaluator,
+                    in_process=run.executor.in_process,
+                    show_results=lambda: self._set_results_so_far(run, plan, scorer),
+                )
             stop_reason = self._search(run, plan, scorer)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
         if stop_reason == "max_time":
             send(warn_of_no_candidates(self))
         if self.refit:
-            self._fit_best(data.X, data.y, data.fit_params)
+            self._refit(data.X, data.y, data.fit_params, callbacks)
         self.stop_reason_ = stop_reason
+        if callbacks is not None:
+            callbacks.fit_end()
         return self
 
     def _search(self, run: HalvingRun, plan: Plan, scorer: Any) -> StopReason:
@@ -335,12 +347,7 @@ class BaseHalvingSearchCV(SearchBase):
         try:
             reason = run.run()
         except BaseException:
-            if run.history.entries:
-                self._set_results(run, plan, scorer)
-                # What ended the search is what the caller must see.
-                with warnings.catch_warnings(), contextlib.suppress(Exception):
-                    warnings.simplefilter("ignore")
-                    self._select_best()
+            self._set_results_so_far(run, plan, scorer)
             raise
         if not run.history.entries:
             raise TimeoutError(
@@ -377,14 +384,30 @@ class BaseHalvingSearchCV(SearchBase):
         self.n_iterations_ = len(self.n_candidates_)
         self.n_remaining_candidates_ = survivors(self.n_candidates_[-1], plan.factor, 1)
 
-    def _select_best(self) -> None:
+    def _set_results_so_far(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+        """Set the attributes of a search that goes on, or that an exception has ended."""
+        if run.history.entries:
+            self._set_results(run, plan, scorer)
+            with contextlib.suppress(Exception):  # Nothing has a score, or `refit` raises.
+                self._set_best()
+
+    @property
+    def _refit_metric(self) -> str:
+        """The metric by which the best candidate is chosen, unless `refit` is callable."""
+        is_named = self.multimetric_ and isinstance(self.refit, str)
+        return self.refit if is_named else self._promoting_metric
+
+    def _set_best(self) -> None:
         """Set `best_index_`, `best_score_` and `best_params_`."""
-        metric = self._promoting_metric
-        if self.multimetric_ and isinstance(self.refit, str):
-            metric = self.refit
+        metric = self._refit_metric
         attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
         self._set_attributes(attributes)
+
+    def _select_best(self) -> None:
+        """Set the best candidate, and warn of what is wrong with it."""
+        self._set_best()
         if np.isnan(self.best_score_):
+            metric = self._refit_metric
             text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
             send([UserMessage(text)])
         send(warn_of_unreached_resources(self))
@@ -431,22 +454,29 @@ class BaseHalvingSearchCV(SearchBase):
         X, y, params = checked_arguments(self, X, y, params)
         fit_params, _, _ = self._route(params)
         self._select_best()
-        self._fit_best(X, y, fit_params)
+        self._refit(X, y, fit_params)
         return self
 
-    def _fit_best(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
-        estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+    def _refit(
+        self,
+        X: Any,
+        y: Any,
+        fit_params: Mapping[str, Any],
+        callbacks: SearchCallbacks | None = None,
+    ) -> None:
+        estimator = self._unfitted_best()
         start = time.perf_counter()
-        if y is None:
-            estimator.fit(X, **fit_params)
-        else:
-            estimator.fit(X, y, **fit_params)
+        with contextlib.nullcontext() if callbacks is None else callbacks.refit(estimator):
+            fit_all(estimator, X, y, fit_params)
         self.refit_time_ = time.perf_counter() - start
         self.best_estimator_ = estimator
         with contextlib.suppress(AttributeError):
             del self.feature_names_in_  # Of an earlier refit.
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
+
+    def _unfitted_best(self) -> Any:
+        return clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
 
     # -- scikit-learn
 

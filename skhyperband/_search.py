@@ -216,7 +216,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Whether `cv_results_` includes the scores on the training sets. They show how
         much candidates overfit, and take time to compute.
     verbose : int, default=0
-        Controls the verbosity. If it is 1 or more, a line is printed after each level.
+        Controls the verbosity. If it is 1, a line is printed after each level, with the
+        time since the start and an estimate of the time that remains. If it is 2 or more,
+        a line is printed after each evaluation as well.
 
     Attributes
     ----------
@@ -629,7 +631,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Whether `cv_results_` includes the scores on the training sets. They show how
         much candidates overfit, and take time to compute.
     verbose : int, default=0
-        Controls the verbosity. If it is 1 or more, a line is printed after each level.
+        Controls the verbosity. If it is 1, a line is printed after each level, with the
+        time since the start and an estimate of the time that remains. If it is 2 or more,
+        a line is printed after each evaluation as well.
 
     Attributes
     ----------

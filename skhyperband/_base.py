@@ -24,6 +24,7 @@ from skhyperband._results import RungTable, has_finite_score
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, survivors
 from skhyperband._scoring import MetricRule
+from skhyperband._search_html import results_html
 from skhyperband._setup import (
     HalvingRun,
     check_arguments,
@@ -356,6 +357,12 @@ class BaseHalvingSearchCV(SearchBase):
     def _rule(self) -> MetricRule:
         return MetricRule(self.scoring, self.rank_by, self.refit, self.error_score)
 
+    @property
+    def _metric_of_best(self) -> str:
+        if self.multimetric_ and isinstance(self.refit, str):
+            return self.refit
+        return self._promoting_metric
+
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))
 
@@ -379,9 +386,7 @@ class BaseHalvingSearchCV(SearchBase):
 
     def _select_best(self) -> None:
         """Set `best_index_`, `best_score_` and `best_params_`."""
-        metric = self._promoting_metric
-        if self.multimetric_ and isinstance(self.refit, str):
-            metric = self.refit
+        metric = self._metric_of_best
         attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
         self._set_attributes(attributes)
         if np.isnan(self.best_score_):
@@ -473,9 +478,12 @@ class BaseHalvingSearchCV(SearchBase):
         if getattr(self, "multimetric_", False) and self.refit:
             # `BaseSearchCV.score` looks up the scorer by the value of `refit`.
             named = copy.copy(self)
-            named.refit = self.refit if isinstance(self.refit, str) else self._promoting_metric
+            named.refit = self._metric_of_best
             return super(BaseHalvingSearchCV, named).score(X, y, **params)
         return super().score(X, y, **params)
+
+    def _results_html(self) -> str:
+        return results_html(self, self._metric_of_best) if hasattr(self, "cv_results_") else ""
 
     def __sklearn_is_fitted__(self) -> bool:
         if hasattr(self, "best_estimator_" if self.refit else "stop_reason_"):

@@ -12,7 +12,7 @@ from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param,
 )
 from sklearn.model_selection._split import _UnsupportedGroupCVMixin
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, estimator_html_repr
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
@@ -83,10 +83,12 @@ class SearchBase(BaseSearchCV):
     """`BaseSearchCV` for subclasses that define `fit` themselves.
 
     A subclass defines `_check_metrics(names)`, which raises if there are several metrics and
-    nothing says which of them promotes.
+    nothing says which of them promotes, and `_results_html()`, which returns what a notebook shows
+    below the diagram of the search.
     """
 
     _check_metrics: Callable[[Any], None]
+    _results_html: Callable[[], str]
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         self._check_metrics(scores)
@@ -105,6 +107,10 @@ class SearchBase(BaseSearchCV):
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
             with contextlib.suppress(AttributeError):
                 delattr(self, name)
+
+    def _html_repr(self) -> str:
+        # Not in `_sk_visual_block_`, which is the diagram's: a pipeline shows it, too.
+        return estimator_html_repr(self) + self._results_html()
 
     @property
     def set_callbacks(self) -> Any:

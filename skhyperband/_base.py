@@ -483,7 +483,9 @@ class BaseHalvingSearchCV(SearchBase):
         return super().score(X, y, **params)
 
     def _results_html(self) -> str:
-        return results_html(self, self._metric_of_best) if hasattr(self, "cv_results_") else ""
+        if not hasattr(self, "cv_results_"):
+            return ""
+        return results_html(self, self._rule.label(self._metric_of_best))
 
     def __sklearn_is_fitted__(self) -> bool:
         if hasattr(self, "best_estimator_" if self.refit else "stop_reason_"):

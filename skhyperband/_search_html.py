@@ -29,8 +29,7 @@ def _best(search: Any, metric: str) -> Iterable[tuple[str, list[str]]]:
     row = search.best_index_
     n_splits = counted(int(search.cv_results_["n_splits"][row]), "split")
     amount = f"{search.resource_}={search.cv_results_['n_resources'][row]}"
-    name = search.scoring if isinstance(search.scoring, str) else metric
-    yield "Best score", [f"{search.best_score_:.4g} ({name}, {n_splits}, {amount})"]
+    yield "Best score", [f"{search.best_score_:.4g} ({metric}, {n_splits}, {amount})"]
     values = {name: repr_of(plain(value)) for name, value in search.best_params_.items()}
     lines = [f"{name} = {shortened(text, _LONGEST)}" for name, text in values.items()]
     yield "Best parameters", lines

@@ -20,7 +20,7 @@ MODULES = {name_of(path): ast.parse(path.read_text()) for path in sorted(PACKAGE
 
 # Lowest first: a module imports only from those in the lines above its own.
 LAYERS = [
-    ["_messages", "_pickling", "_tables", "_sklearn_compat", "_forks", "_typing"],
+    ["_messages", "_pickling", "_tables", "_sklearn_compat", "_forks", "_typing", "_optuna"],
     ["_html"],
     ["_schedule", "_fit_warnings", "_space"],
     ["_records", "_resources"],
@@ -58,7 +58,7 @@ LAYERS = [
     ],
     ["_samplers.sobol", "_samplers.learning", "_samplers.model", "_samplers.optuna_learner"],
     ["_samplers"],
-    ["_round_sizes"],
+    ["_round_sizes", "_optuna_parameters"],
     ["_rounds", "_sampler_dialogue"],
     ["_brackets", "_observers"],
     ["_level_evaluation"],
@@ -70,7 +70,7 @@ LAYERS = [
     ["_setup"],
     ["_preview", "_search_html"],
     ["_base"],
-    ["_search", "testing"],
+    ["_search", "testing", "_to_optuna"],
     ["__init__"],
 ]
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}

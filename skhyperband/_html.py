@@ -66,10 +66,3 @@ def folded(title: str, content: str, *, is_open: bool = False) -> str:
     """Return content under a title that shows and hides it."""
     opening = "<details open>" if is_open else "<details>"
     return f"{opening}<summary>{escape(title)}</summary>{content}</details>"
-
-
-def link(text: str, address: str) -> str:
-    """Return a paragraph that is a link, opened in a page of its own."""
-    return (
-        f'<p><a href="{escape(address)}" target="_blank" rel="noreferrer">{escape(text)}</a></p>'
-    )

@@ -16,6 +16,8 @@ from sklearn.utils import _safe_indexing, estimator_html_repr
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from skhyperband._documentation import reference_page
+
 __all__ = [
     "SearchBase",
     "fit_context",
@@ -89,6 +91,13 @@ class SearchBase(BaseSearchCV):
 
     _check_metrics: Callable[[Any], None]
     _results_html: Callable[[], str]
+
+    # The diagram of a search links to its page in the reference.
+    _doc_link_module = "skhyperband"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return reference_page()
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         self._check_metrics(scores)

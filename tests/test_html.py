@@ -2,7 +2,9 @@
 
 import copy
 from dataclasses import replace
+from email.message import Message
 from html.parser import HTMLParser
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
 from skhyperband import HyperbandSearchCV, RungTable, SuccessiveHalvingSearchCV
+from skhyperband._documentation import reference_page
 from skhyperband._schedule import PlanTiming
 from tests.estimators import Failing, Scored
 
@@ -322,3 +325,61 @@ def test_scikit_learns_function_shows_the_diagram(fitted):
 
     assert "best_estimator_: Scored" in html
     assert "skhyperband-" not in html
+
+
+# --- links to the documentation ----------------------------------------------------
+
+
+@pytest.fixture
+def published_at(monkeypatch):
+    """Let the metadata of the package say where its documentation is; None for nowhere."""
+
+    def publish(address):
+        metadata = Message()
+        metadata["Project-URL"] = "Source, https://example.org/source"
+        if address is not None:
+            metadata["Project-URL"] = f"Documentation, {address}"
+        monkeypatch.setattr("skhyperband._documentation.metadata", lambda name: metadata)
+        reference_page.cache_clear()
+
+    yield publish
+    reference_page.cache_clear()
+
+
+@pytest.mark.parametrize("address", ["https://example.org/docs", "https://example.org/docs/"])
+def test_the_diagram_links_to_the_reference(published_at, search_class, address):
+    """With its documentation published, a search has the sign that scikit-learn's estimators have."""
+    published_at(address)
+
+    html = search_class(Scored(), {"quality": [1]})._repr_html_()
+
+    page = f"https://example.org/docs/generated/skhyperband.{search_class.__name__}.html"
+    assert f'href="{page}"' in html
+
+
+def test_no_link_while_nothing_is_published(published_at):
+    """Without an address, the diagram has no link for the search."""
+    published_at(None)
+
+    assert "skhyperband.Succ" not in halving()._repr_html_()
+
+
+def test_no_link_for_a_subclass(published_at):
+    """A class that a user derives is not in the reference."""
+    published_at("https://example.org/docs")
+
+    class Own(SuccessiveHalvingSearchCV):
+        pass
+
+    assert "example.org" not in Own(Scored(), {"quality": [1]})._repr_html_()
+
+
+def test_no_link_without_an_installed_package(monkeypatch):
+    """A copy of the source that is not installed has no metadata, and no link."""
+
+    def metadata(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("skhyperband._documentation.metadata", metadata)
+
+    assert reference_page.__wrapped__() == ""

@@ -20,8 +20,8 @@ MODULES = {name_of(path): ast.parse(path.read_text()) for path in sorted(PACKAGE
 
 # Lowest first: a module imports only from those in the lines above its own.
 LAYERS = [
-    ["_messages", "_pickling", "_tables", "_sklearn_compat", "_forks", "_typing", "_optuna"],
-    ["_html"],
+    ["_messages", "_pickling", "_tables", "_documentation", "_forks", "_typing", "_optuna"],
+    ["_html", "_sklearn_compat"],
     ["_schedule", "_fit_warnings", "_space"],
     ["_records", "_resources"],
     ["_subset", "_history", "_advice"],

@@ -580,9 +580,9 @@ def test_plots_of_optuna(of_any_space, plot):
     """Optuna draws the study of any kind of space; a contour needs two parameters."""
     pytest.importorskip("plotly")
     study = to_optuna(of_any_space)
-    n_complete = sum(trial.state == COMPLETE for trial in study.trials)
-    if plot == "plot_param_importances" and n_complete == 1:
-        pytest.skip("Optuna has no importances of one trial")
+    scores = {trial.value for trial in study.trials if trial.state == COMPLETE}
+    if plot == "plot_param_importances" and len(scores) == 1:
+        pytest.skip("Optuna has no importances for what does not matter")
 
     figure = getattr(optuna.visualization, plot)(study)
 

@@ -25,6 +25,7 @@ from skhyperband._results import RungTable, has_finite_score
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, survivors
 from skhyperband._scoring import MetricRule
+from skhyperband._search_html import results_html
 from skhyperband._setup import (
     HalvingRun,
     check_arguments,
@@ -363,6 +364,12 @@ class BaseHalvingSearchCV(SearchBase):
     def _rule(self) -> MetricRule:
         return MetricRule(self.scoring, self.rank_by, self.refit, self.error_score)
 
+    @property
+    def _metric_of_best(self) -> str:
+        if self.multimetric_ and isinstance(self.refit, str):
+            return self.refit
+        return self._promoting_metric
+
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))
 
@@ -391,15 +398,9 @@ class BaseHalvingSearchCV(SearchBase):
             with contextlib.suppress(Exception):  # Nothing has a score, or `refit` raises.
                 self._set_best()
 
-    @property
-    def _refit_metric(self) -> str:
-        """The metric by which the best candidate is chosen, unless `refit` is callable."""
-        is_named = self.multimetric_ and isinstance(self.refit, str)
-        return self.refit if is_named else self._promoting_metric
-
     def _set_best(self) -> None:
         """Set `best_index_`, `best_score_` and `best_params_`."""
-        metric = self._refit_metric
+        metric = self._metric_of_best
         attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
         self._set_attributes(attributes)
 
@@ -407,7 +408,7 @@ class BaseHalvingSearchCV(SearchBase):
         """Set the best candidate, and warn of what is wrong with it."""
         self._set_best()
         if np.isnan(self.best_score_):
-            metric = self._refit_metric
+            metric = self._metric_of_best
             text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
             send([UserMessage(text)])
         send(warn_of_unreached_resources(self))
@@ -503,9 +504,14 @@ class BaseHalvingSearchCV(SearchBase):
         if getattr(self, "multimetric_", False) and self.refit:
             # `BaseSearchCV.score` looks up the scorer by the value of `refit`.
             named = copy.copy(self)
-            named.refit = self.refit if isinstance(self.refit, str) else self._promoting_metric
+            named.refit = self._metric_of_best
             return super(BaseHalvingSearchCV, named).score(X, y, **params)
         return super().score(X, y, **params)
+
+    def _results_html(self) -> str:
+        if not hasattr(self, "cv_results_"):
+            return ""
+        return results_html(self, self._rule.label(self._metric_of_best))
 
     def __sklearn_is_fitted__(self) -> bool:
         if hasattr(self, "best_estimator_" if self.refit else "stop_reason_"):

@@ -12,9 +12,11 @@ from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param,
 )
 from sklearn.model_selection._split import _UnsupportedGroupCVMixin
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, estimator_html_repr
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
+
+from skhyperband._documentation import reference_page
 
 __all__ = [
     "SearchBase",
@@ -123,10 +125,19 @@ class SearchBase(BaseSearchCV):
     """`BaseSearchCV` for subclasses that define `fit` themselves.
 
     A subclass defines `_check_metrics(names)`, which raises if there are several metrics and
-    nothing says which of them promotes.
+    nothing says which of them promotes, and `_results_html()`, which returns what a notebook shows
+    below the diagram of the search.
     """
 
     _check_metrics: Callable[[Any], None]
+    _results_html: Callable[[], str]
+
+    # The diagram of a search links to its page in the reference.
+    _doc_link_module = "skhyperband"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return reference_page()
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         self._check_metrics(scores)
@@ -145,3 +156,7 @@ class SearchBase(BaseSearchCV):
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
             with contextlib.suppress(AttributeError):
                 delattr(self, name)
+
+    def _html_repr(self) -> str:
+        # Not in `_sk_visual_block_`, which is the diagram's: a pipeline shows it, too.
+        return estimator_html_repr(self) + self._results_html()

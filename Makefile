@@ -33,7 +33,8 @@ typical-uses: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_types.py
 
 doctest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' README.md docs skhyperband
+	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' \
+		--ignore-glob='*/draw.py' README.md docs skhyperband
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

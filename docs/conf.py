@@ -1,20 +1,42 @@
 """Sphinx configuration."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "skhyperband"
 version = release = installed_version("skhyperband")
 
-extensions = ["sphinx.ext.autodoc", "numpydoc"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "links",
+    "parameter_groups",
+    "wrapped_output",
+]
 exclude_patterns = ["_build"]
-default_role = "literal"
+templates_path = ["_templates"]
+# A name in backticks is a link where it is known, and otherwise code.
+default_role = "py:obj"
 # scikit-learn's docstrings, of what is inherited, name terms of its own glossary.
 suppress_warnings = ["ref.term"]
 
 html_theme = "furo"
 html_title = "skhyperband"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 
 # The docstrings say the types.
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
+
+# Prompts are not copied, nor is what a command printed.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

@@ -50,11 +50,11 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     ----------
     estimator : estimator object
         Estimator whose hyperparameters are tuned. It is cloned for every fit. It must
-        have a `score` method unless `scoring` is given.
+        have a ``score`` method unless `scoring` is given.
     param_distributions : dict or list of dict
-        Dictionary with the names of parameters as keys, and lists of values or
-        distributions as values. A distribution has an ``rvs`` method, as those of
-        ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
+        Dictionary with the names of parameters as keys, such as ``"max_depth"``, or
+        ``"svc__C"`` for a step of a pipeline, and lists of values or distributions as
+        values. A distribution has an ``rvs`` method, as those of ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
         dictionaries is given, each candidate is drawn from one of them. If
         ``n_candidates="all"``, only lists are allowed.
     sampler : str, Sampler or Optuna sampler, default="random"
@@ -77,7 +77,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         Metric or metrics by which the candidates are evaluated on the test set of each
         split, in any form that scikit-learn's `GridSearchCV` accepts. If None, the
-        `score` method of `estimator` is used. If there are several metrics, `rank_by`
+        ``score`` method of `estimator` is used. If there are several metrics, `rank_by`
         or `refit` must name the one that decides which candidates are promoted.
     rank_by : str, default=None
         Name of the metric that decides which candidates are promoted, if there are
@@ -331,8 +331,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     [9, 3]
     >>> search.n_resources_
     [125, 150]
-    >>> search.best_score_ > 0.9
-    True
+    >>> print(f"{search.best_score_:.2f}")
+    0.99
     """
 
     n_candidates: int | Literal["auto", "exhaust", "all"]
@@ -448,11 +448,11 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     ----------
     estimator : estimator object
         Estimator whose hyperparameters are tuned. It is cloned for every fit. It must
-        have a `score` method unless `scoring` is given.
+        have a ``score`` method unless `scoring` is given.
     param_distributions : dict or list of dict
-        Dictionary with the names of parameters as keys, and lists of values or
-        distributions as values. A distribution has an ``rvs`` method, as those of
-        ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
+        Dictionary with the names of parameters as keys, such as ``"max_depth"``, or
+        ``"svc__C"`` for a step of a pipeline, and lists of values or distributions as
+        values. A distribution has an ``rvs`` method, as those of ``scipy.stats`` do. Values are drawn uniformly from lists. If a list of
         dictionaries is given, each candidate is drawn from one of them.
     sampler : str, Sampler or Optuna sampler, default="model"
         Strategy that draws the candidates.
@@ -479,7 +479,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         Metric or metrics by which the candidates are evaluated on the test set of each
         split, in any form that scikit-learn's `GridSearchCV` accepts. If None, the
-        `score` method of `estimator` is used. If there are several metrics, `rank_by`
+        ``score`` method of `estimator` is used. If there are several metrics, `rank_by`
         or `refit` must name the one that decides which candidates are promoted.
     rank_by : str, default=None
         Name of the metric that decides which candidates are promoted, if there are
@@ -728,6 +728,10 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     The number in the column ``bracket`` is the letter s of the publication: the number
     of halvings between the first rung of the bracket and `max_resources`.
 
+    The defaults differ from the publication: they find as good a candidate in less time.
+    Hyperband as published is ``min_splits=None, n_brackets="all",
+    min_resources="smallest", n_repeats=1, promotion="bracket", sampler="random"``.
+
     References
     ----------
     .. [1] L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh and A. Talwalkar,
@@ -755,8 +759,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
          2        1     0             9           16         2
          2        1     1             3           20         5
     27 candidates for n_estimators, factor 3, 5 splits. Cost in units of the resource (1 = one split with max_resources): 88.2 fresh, 73.8 continued; random search over the same candidates: 135.
-    >>> search.fit(X, y).best_score_ > 0.9
-    True
+    >>> search.fit(X, y).predict([[5.1, 3.5, 1.4, 0.2]])
+    array([0])
     """
 
     n_candidates: int | Literal["auto"]

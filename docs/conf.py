@@ -18,7 +18,7 @@ extensions = [
     "sphinx_design",
     "links",
     "parameter_groups",
-    "wrapped_output",
+    "output_that_fits",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]

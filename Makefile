@@ -44,10 +44,12 @@ examples:
 	rm -rf docs/auto_examples
 	$(MAKE) docs
 
-# The oldest dependencies that setup.cfg allows, and none of the extras: one example needs pandas.
+# The oldest dependencies that setup.cfg allows, and none of the extras: one example needs pandas,
+# and one needs Optuna.
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
-		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal
+		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
+		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna
 
 # Both archives, and a check of what is in them; the wheel must work on its own.
 dist: $(VENV)/.installed-dev

@@ -1,6 +1,6 @@
 """Which sampler finds a good candidate for the least CPU time.
 
-The same search with each sampler, and Optuna by itself, over problems that train nothing (see
+The same search with each sampler, and other libraries by themselves, over problems that train nothing (see
 ``problems.py``). What a run costs are the recorded seconds of what it evaluated, and the CPU seconds
 that the sampler itself took; these count in full, although some tables are of fits that take a
 millisecond.
@@ -18,7 +18,8 @@ efficiency  the number of random configurations, each evaluated on all splits wi
     python benchmarks/samplers.py --problems synthetic
 
 Optuna is used as its documentation does: with full evaluations, and with its HyperbandPruner, which is
-told the mean score over all splits after each amount of the resource.
+told the mean score over all splits after each amount of the resource. scikit-optimize's optimizer is the one
+of its BayesSearchCV.
 """
 
 import argparse
@@ -33,6 +34,7 @@ import numpy as np
 import optuna
 from defaults import RecordedSplits, equivalent_configurations
 from joblib import Parallel, delayed
+from one_by_one import ByOptuna, ByScikitOptimize
 from problems import (
     CACHE,
     Candidate,
@@ -44,6 +46,7 @@ from problems import (
     table_problems,
 )
 from tables import N_SPLITS
+from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._resources import N_SAMPLES
@@ -53,7 +56,7 @@ from skhyperband._samplers.model import ModelLearner
 from skhyperband._samplers.optuna_learner import OptunaLearner
 from skhyperband._space import candidate_key
 
-# Optuna goes on until it has cost as much as so many random configurations.
+# What evaluates one by one goes on until it has cost as much as so many random configurations.
 _BUDGET = 20
 _STEPS = 9
 
@@ -171,48 +174,56 @@ def _seconds_of(problem: Problem, results: Mapping[str, Any]) -> float:
     return total
 
 
-# --- Optuna by itself --------------------------------------------------------------
+# --- other libraries by themselves --------------------------------------------------
 
 
 def _optuna(*, pruned: bool) -> Callable[[Problem, int], Run]:
     def run(problem: Problem, seed: int) -> Run:
-        budget = _BUDGET * problem.of_random_candidates[1]
-        pruner = optuna.pruners.HyperbandPruner() if pruned else optuna.pruners.NopPruner()
-        sampler = optuna.samplers.TPESampler(seed=seed)
-        study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-        is_table = type(problem) is TableProblem
-        learner = OptunaLearner([problem.family_space] if is_table else problem.space)
-        taken: set[Any] = set()
-        chosen: dict[int, Candidate] = {}
-        spent = own = 0.0
-        while spent < budget:
-            start = time.process_time()
-            trial = study.ask()
-            candidate = learner.suggested(trial, np.random.RandomState(seed))
-            own += time.process_time() - start
-            if is_table:
-                candidate = problem.nearest(candidate, taken)
-                taken.add(candidate_key(candidate))
-            chosen[trial.number] = candidate
-            evaluations = problem.evaluations(candidate)
-            seconds, value, own_of_pruner = _evaluate(trial, evaluations, pruned)
-            spent += seconds
-            start = time.process_time()
-            if value is None:
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            else:
-                study.tell(trial, value)
-            own += own_of_pruner + time.process_time() - start
-        best = problem.evaluations(chosen[study.best_trial.number])
-        return Run(best.truth, spent, own)
+        return _one_by_one(
+            problem, ByOptuna(_space_of(problem), seed, pruned=pruned), pruned=pruned
+        )
 
     return run
 
 
-def _evaluate(trial: Any, evaluations: Any, pruned: bool) -> tuple[float, float | None, float]:
-    """Return the seconds of a trial, its value (None if it was pruned), and the pruner's time."""
-    if not pruned:
-        return evaluations.full_cost, evaluations.truth, 0.0
+def _scikit_optimize(problem: Problem, seed: int) -> Run:
+    return _one_by_one(problem, ByScikitOptimize(_space_of(problem), seed))
+
+
+def _space_of(problem: Problem) -> Sequence[Mapping[str, Any]]:
+    """Return what the candidates of a problem were drawn from."""
+    return [problem.family_space] if type(problem) is TableProblem else problem.space
+
+
+def _one_by_one(problem: Problem, way: Any, *, pruned: bool = False) -> Run:
+    """Evaluate one candidate after another until the budget is spent."""
+    budget = _BUDGET * problem.of_random_candidates[1]
+    is_table = type(problem) is TableProblem
+    taken: set[Any] = set()
+    truths = [-np.inf]
+    spent = own = 0.0
+    while spent < budget:
+        start = time.process_time()
+        candidate = way.ask()
+        own += time.process_time() - start
+        if is_table:
+            candidate = problem.nearest(candidate, taken)
+            taken.add(candidate_key(candidate))
+        evaluations = problem.evaluations(candidate)
+        seconds, value, own_of_pruner = evaluations.full_cost, evaluations.truth, 0.0
+        if pruned:
+            seconds, value, own_of_pruner = _evaluate_in_steps(way, evaluations)
+        spent += seconds
+        start = time.process_time()
+        way.tell(value)
+        own += own_of_pruner + time.process_time() - start
+        if value is not None:
+            truths.append(value)
+    return Run(max(truths), spent, own)
+
+
+def _evaluate_in_steps(way: ByOptuna, evaluations: Any) -> tuple[float, float | None, float]:
+    """Return the seconds of a candidate, its score (None if it was pruned), and the pruner's time."""
     n_resources = evaluations.scores.shape[1]
     positions = sorted({round(i) for i in np.linspace(0, n_resources - 1, _STEPS)})
     is_continued = not np.isnan(evaluations.extra_seconds).any()
@@ -225,10 +236,9 @@ def _evaluate(trial: Any, evaluations: Any, pruned: bool) -> tuple[float, float 
         total += evaluations.score_seconds[:, position].sum()
         before = fit
         start = time.process_time()
-        trial.report(evaluations.scores[:, position].mean(), position + 1)
-        is_bad = position < n_resources - 1 and trial.should_prune()
+        is_bad = way.is_bad(evaluations.scores[:, position].mean(), position + 1)
         own += time.process_time() - start
-        if is_bad:
+        if is_bad and position < n_resources - 1:
             return total, None, own
     return total, evaluations.truth, own
 
@@ -253,6 +263,7 @@ VARIANTS: dict[str, Callable[[Problem, int], Run]] = {
     "successive halving, random": _search(SuccessiveHalvingSearchCV, "random"),
     "Optuna, TPE": _optuna(pruned=False),
     "Optuna, TPE, HyperbandPruner": _optuna(pruned=True),
+    "scikit-optimize": _scikit_optimize,
 }
 
 
@@ -267,7 +278,7 @@ class Result(NamedTuple):
 def run_variant(name: str, problem: Problem, seeds: Sequence[int]) -> Result:
     """Run a variant once for each seed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         runs = [VARIANTS[name](problem, seed) for seed in seeds]
     scores, seconds, own = np.array(runs).T

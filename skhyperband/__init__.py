@@ -6,6 +6,7 @@ from skhyperband._results import RungTable
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Plan
 from skhyperband._search import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._to_optuna import to_optuna
 
 __all__ = [
     "HyperbandSearchCV",
@@ -15,5 +16,6 @@ __all__ = [
     "Sampler",
     "SuccessiveHalvingSearchCV",
     "read_journal",
+    "to_optuna",
 ]
 __version__ = "0.1.0"

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -15,6 +14,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 from skhyperband._brackets import BracketRules
+from skhyperband._callbacks import SearchCallbacks, begin_callbacks
+from skhyperband._data import fit_all
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds
@@ -24,6 +25,7 @@ from skhyperband._results import RungTable, has_finite_score
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, Plan, survivors
 from skhyperband._scoring import MetricRule
+from skhyperband._search_html import results_html
 from skhyperband._setup import (
     HalvingRun,
     check_arguments,
@@ -33,7 +35,7 @@ from skhyperband._setup import (
     open_journal_of,
     read_data,
 )
-from skhyperband._sklearn_compat import SearchBase, fit_context
+from skhyperband._sklearn_compat import SearchBase, check_estimator_callbacks, fit_context
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,
@@ -302,11 +304,13 @@ class BaseHalvingSearchCV(SearchBase):
         self._reset()
         check_arguments(self)
         check_backend(self.n_jobs)
+        check_estimator_callbacks(self.estimator)
         deadline = self._clock() + as_seconds(self.max_time)
         scorer = make_scorer(self, self._rule)
         data = read_data(self, X, y, params)
         plan = make_plan(self, data)
         send(warn_of_lost_halvings(self, plan))
+        callbacks = begin_callbacks(self, data)
         with open_journal_of(self, data, plan, scorer) as session:
             send(warn_of_other_splits(data.cv) if session is not None else [])
             run = HalvingRun(
@@ -319,15 +323,24 @@ class BaseHalvingSearchCV(SearchBase):
                 clock=self._clock,
                 timer=self._timer,
                 session=session,
+                callbacks=callbacks,
             )
+            if callbacks is not None:
+                callbacks.attach(
+                    run.evaluator,
+                    in_process=run.executor.in_process,
+                    show_results=lambda: self._set_results_so_far(run, plan, scorer),
+                )
             stop_reason = self._search(run, plan, scorer)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
         if stop_reason == "max_time":
             send(warn_of_no_candidates(self))
         if self.refit:
-            self._fit_best(data.X, data.y, data.fit_params)
+            self._refit(data.X, data.y, data.fit_params, callbacks)
         self.stop_reason_ = stop_reason
+        if callbacks is not None:
+            callbacks.fit_end()
         return self
 
     def _search(self, run: HalvingRun, plan: Plan, scorer: Any) -> StopReason:
@@ -335,12 +348,7 @@ class BaseHalvingSearchCV(SearchBase):
         try:
             reason = run.run()
         except BaseException:
-            if run.history.entries:
-                self._set_results(run, plan, scorer)
-                # What ended the search is what the caller must see.
-                with warnings.catch_warnings(), contextlib.suppress(Exception):
-                    warnings.simplefilter("ignore")
-                    self._select_best()
+            self._set_results_so_far(run, plan, scorer)
             raise
         if not run.history.entries:
             raise TimeoutError(
@@ -355,6 +363,12 @@ class BaseHalvingSearchCV(SearchBase):
     @property
     def _rule(self) -> MetricRule:
         return MetricRule(self.scoring, self.rank_by, self.refit, self.error_score)
+
+    @property
+    def _metric_of_best(self) -> str:
+        if self.multimetric_ and isinstance(self.refit, str):
+            return self.refit
+        return self._promoting_metric
 
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))
@@ -377,14 +391,24 @@ class BaseHalvingSearchCV(SearchBase):
         self.n_iterations_ = len(self.n_candidates_)
         self.n_remaining_candidates_ = survivors(self.n_candidates_[-1], plan.factor, 1)
 
-    def _select_best(self) -> None:
+    def _set_results_so_far(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+        """Set the attributes of a search that goes on, or that an exception has ended."""
+        if run.history.entries:
+            self._set_results(run, plan, scorer)
+            with contextlib.suppress(Exception):  # Nothing has a score, or `refit` raises.
+                self._set_best()
+
+    def _set_best(self) -> None:
         """Set `best_index_`, `best_score_` and `best_params_`."""
-        metric = self._promoting_metric
-        if self.multimetric_ and isinstance(self.refit, str):
-            metric = self.refit
+        metric = self._metric_of_best
         attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
         self._set_attributes(attributes)
+
+    def _select_best(self) -> None:
+        """Set the best candidate, and warn of what is wrong with it."""
+        self._set_best()
         if np.isnan(self.best_score_):
+            metric = self._metric_of_best
             text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
             send([UserMessage(text)])
         send(warn_of_unreached_resources(self))
@@ -431,22 +455,29 @@ class BaseHalvingSearchCV(SearchBase):
         X, y, params = checked_arguments(self, X, y, params)
         fit_params, _, _ = self._route(params)
         self._select_best()
-        self._fit_best(X, y, fit_params)
+        self._refit(X, y, fit_params)
         return self
 
-    def _fit_best(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
-        estimator = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+    def _refit(
+        self,
+        X: Any,
+        y: Any,
+        fit_params: Mapping[str, Any],
+        callbacks: SearchCallbacks | None = None,
+    ) -> None:
+        estimator = self._unfitted_best()
         start = time.perf_counter()
-        if y is None:
-            estimator.fit(X, **fit_params)
-        else:
-            estimator.fit(X, y, **fit_params)
+        with contextlib.nullcontext() if callbacks is None else callbacks.refit(estimator):
+            fit_all(estimator, X, y, fit_params)
         self.refit_time_ = time.perf_counter() - start
         self.best_estimator_ = estimator
         with contextlib.suppress(AttributeError):
             del self.feature_names_in_  # Of an earlier refit.
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
+
+    def _unfitted_best(self) -> Any:
+        return clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
 
     # -- scikit-learn
 
@@ -473,9 +504,14 @@ class BaseHalvingSearchCV(SearchBase):
         if getattr(self, "multimetric_", False) and self.refit:
             # `BaseSearchCV.score` looks up the scorer by the value of `refit`.
             named = copy.copy(self)
-            named.refit = self.refit if isinstance(self.refit, str) else self._promoting_metric
+            named.refit = self._metric_of_best
             return super(BaseHalvingSearchCV, named).score(X, y, **params)
         return super().score(X, y, **params)
+
+    def _results_html(self) -> str:
+        if not hasattr(self, "cv_results_"):
+            return ""
+        return results_html(self, self._rule.label(self._metric_of_best))
 
     def __sklearn_is_fitted__(self) -> bool:
         if hasattr(self, "best_estimator_" if self.refit else "stop_reason_"):

@@ -40,6 +40,11 @@ class SearchData:
         return n_rows(self.X)
 
 
+def fit_all(estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Any:
+    """Fit an estimator to all data, and return it."""
+    return estimator.fit(X, **fit_params) if y is None else estimator.fit(X, y, **fit_params)
+
+
 def checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return X and y with rows that can be selected; raise if lengths differ or X is empty."""
     try:

@@ -23,6 +23,12 @@ from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import named_scorers
 from skhyperband._subset import Subset, SubsetSelector
 
+AroundFit = Callable[[Task, Any], contextlib.AbstractContextManager[None]]
+
+
+def _nothing_around(task: Task, estimator: Any) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
@@ -67,6 +73,9 @@ class Evaluator:
     continuation : Continuation
     timer, clock : callable
         Return seconds: the timer for durations, the clock since 1970.
+    around_fit : callable
+        ``around_fit(task, estimator)`` is a context for a fit from scratch. It stays in this
+        process: a copy that is sent to another one has none.
     """
 
     estimator: Any
@@ -82,13 +91,15 @@ class Evaluator:
     continuation: Continuation = field(default_factory=Continuation)
     timer: Callable[[], float] = time.perf_counter
     clock: Callable[[], float] = time.time
+    around_fit: AroundFit = _nothing_around
 
     def __post_init__(self) -> None:
         self._config = sklearn.get_config()
         self._filters = every_time(warnings.filters)
-        self._subsets = self._new_selector()
+        self._subsets = self.new_selector()
 
-    def _new_selector(self) -> SubsetSelector:
+    def new_selector(self) -> SubsetSelector:
+        """Return what selects the rows of tasks."""
         return SubsetSelector(
             estimator=self.estimator,
             X=self.X,
@@ -101,7 +112,7 @@ class Evaluator:
 
     def __getstate__(self) -> dict[str, Any]:
         # The selected rows of the last task are not sent along.
-        return {**vars(self), "_subsets": self._new_selector()}
+        return {**vars(self), "_subsets": self.new_selector(), "around_fit": _nothing_around}
 
     def __call__(self, task: Task) -> Outcome | Skipped:
         """Fit and score; an exception becomes part of the outcome."""
@@ -152,7 +163,8 @@ class Evaluator:
         strategy = None
         if task.keeps_state:
             strategy = self.continuation.strategy(estimator, fit_params)
-        estimator.fit(*data, **fit_params)
+        with self.around_fit(task, estimator):
+            estimator.fit(*data, **fit_params)
         return _Fit(estimator, task.n_resources, task.n_resources, strategy)
 
     def _continue(self, state: State, task: Task, train: Subset) -> _Fit | None:

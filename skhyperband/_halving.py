@@ -37,9 +37,10 @@ def run_levels(
         entries = brackets.enter(level, sampler, history)
         if not entries:
             continue
-        observer.level_begin(level, entries)
+        pending = evaluation.pending(level, entries)
+        observer.level_begin(level, entries, n_evaluations=len(pending))
         try:
-            evaluation.evaluate(level, entries)
+            evaluation.evaluate(level, entries, pending)
         finally:
             result = history.close_level(level, entries)
             observer.level_end(level, result, clock() - start)

@@ -73,9 +73,13 @@ class LevelEvaluation:
         self._limits = limits
         self._observer = observer
 
-    def evaluate(self, level: Level, entries: Sequence[RungEntry]) -> None:
+    def evaluate(
+        self,
+        level: Level,
+        entries: Sequence[RungEntry],
+        pending: Mapping[EvaluationKey, RungEntry],
+    ) -> None:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
-        pending = self._pending(level, entries)
         tasks = self._tasks(pending, level, entries)
         top = self._top_of_each_pool(entries)
         n_first = self._executor.n_workers
@@ -98,13 +102,14 @@ class LevelEvaluation:
         """Run the tasks of some evaluations, and record each outcome as it arrives."""
         keys, entries = list(pending), list(pending.values())
         running = self._executor.run(
-            tasks, lambda position: self._observer.evaluation_begin(entries[position])
+            tasks,
+            lambda position: self._observer.evaluation_begin(entries[position], tasks[position]),
         )
         with contextlib.closing(running) as results:
             for position, outcome in results:
                 if isinstance(outcome, Skipped):
                     continue
-                self._record(keys[position], entries[position], outcome)
+                self._record(keys[position], entries[position], tasks[position], outcome)
                 self._drop_loser(entries[position], top)
                 if self._observer.stop_requested:
                     return
@@ -119,7 +124,7 @@ class LevelEvaluation:
 
     # -- tasks
 
-    def _pending(
+    def pending(
         self, level: Level, entries: Sequence[RungEntry]
     ) -> dict[EvaluationKey, RungEntry]:
         """Return what is to be evaluated in this order: split by split, the slowest first."""
@@ -166,14 +171,14 @@ class LevelEvaluation:
 
     # -- outcomes
 
-    def _record(self, key: EvaluationKey, entry: RungEntry, outcome: Outcome) -> None:
+    def _record(self, key: EvaluationKey, entry: RungEntry, task: Task, outcome: Outcome) -> None:
         if self._states:
             self._states.drop([key.state_key])
         if outcome.state is not None:
             self._states.keep(key.state_key, outcome.state)
             outcome = outcome._replace(state=None)
         self._history.record(key, entry.rung, outcome)
-        self._observer.evaluation_end(entry, outcome)
+        self._observer.evaluation_end(entry, task, outcome)
 
     def _top_of_each_pool(self, entries: Sequence[RungEntry]) -> dict[int, TopK]:
         """Return the best of the pool that each candidate is in."""

@@ -16,6 +16,7 @@ from skhyperband._advice import (
     rank_correlation,
 )
 from skhyperband._history import SearchHistory
+from skhyperband._html import rung_table
 from skhyperband._records import EvaluationKey, Outcome, RungEntry, Scores
 from skhyperband._resources import Resource
 from skhyperband._schedule import Bracket, BracketKey, Plan, Rung
@@ -164,6 +165,9 @@ class RungTable:
         return "\n".join([table, "", *self.advice]) if self.advice else table
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return rung_table(*self._table(), self.advice)
 
 
 def executed_plan(plan: Plan, history: SearchHistory, *, space_exhausted: bool) -> Plan:

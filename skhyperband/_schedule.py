@@ -14,6 +14,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from skhyperband._html import rung_table
 from skhyperband._messages import counted
 from skhyperband._tables import Cell, format_table, to_frame
 
@@ -349,22 +350,23 @@ class Plan:
                 row.append(seconds)
         return columns, rows
 
-    def __str__(self) -> str:
-        summary = (
+    def _summary(self) -> list[str]:
+        """Return what the table does not say, as paragraphs."""
+        texts = [
             f"{counted(self.n_candidates, 'candidate')} for {self.resource}, "
             f"factor {float(self.factor):g}, {counted(self.n_splits, 'split')}. "
             "Cost in units of the resource (1 = one split with max_resources): "
             f"{self.cost():.1f} fresh, "
             f"{self.cost(continued=True):.1f} continued; "
             f"random search over the same candidates: {self.n_random_search_fits}."
-        )
+        ]
         if self.space_exhausted:
-            summary += " The space runs out: rungs are smaller or missing."
+            texts[0] += " The space runs out: rungs are smaller or missing."
         if self.timing is not None:
-            summary += f"\n{describe_timing(self.timing, self.n_candidates)}"
+            texts.append(describe_timing(self.timing, self.n_candidates))
         if self.max_time is not None:
-            summary += f"\n{self._about_rounds()}"
-        return f"{format_table(*self._table())}\n{summary}"
+            texts.append(self._about_rounds())
+        return texts
 
     def _about_rounds(self) -> str:
         return (
@@ -373,7 +375,13 @@ class Plan:
             "follow in what is left; each ends with the maximum resource."
         )
 
+    def __str__(self) -> str:
+        return "\n".join([format_table(*self._table()), *self._summary()])
+
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return rung_table(*self._table(), self._summary())
 
 
 # --- the ladder of resources -------------------------------------------------------

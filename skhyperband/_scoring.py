@@ -63,6 +63,10 @@ class MetricRule:
             )
         return self.rank_by or refit_name or known[0]
 
+    def label(self, metric: str) -> str:
+        """Return what users call a metric: one without a name by the name that `scoring` is."""
+        return self.scoring if metric == "score" and isinstance(self.scoring, str) else metric
+
     def judge(self, outcome: Outcome) -> float:
         """Return the score that promotes; raise for a failure that must end the search."""
         if outcome.failure is not None:

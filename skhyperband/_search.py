@@ -216,7 +216,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Whether `cv_results_` includes the scores on the training sets. They show how
         much candidates overfit, and take time to compute.
     verbose : int, default=0
-        Controls the verbosity. If it is 1 or more, a line is printed after each level.
+        Controls the verbosity. If it is 1, a line is printed after each level, with the
+        time since the start and an estimate of the time that remains. If it is 2 or more,
+        a line is printed after each evaluation as well.
 
     Attributes
     ----------
@@ -276,10 +278,10 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Number of rungs that the bounds of the resource allow.
     n_remaining_candidates_ : int
         Number of candidates that one more halving would leave.
-    stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
+    stop_reason_ : {"completed", "space_exhausted", "max_time", "callback", "interrupted"}
         Reason why the search ended: all rungs were evaluated, the sampler had no
-        further candidates, the time limit was reached, or an exception such as
-        `KeyboardInterrupt` was raised.
+        further candidates, the time limit was reached, a callback asked for the end, or
+        an exception such as `KeyboardInterrupt` was raised.
     n_replayed_ : int
         Number of evaluations whose results were read from the `journal`.
     n_splits_ : int
@@ -629,7 +631,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Whether `cv_results_` includes the scores on the training sets. They show how
         much candidates overfit, and take time to compute.
     verbose : int, default=0
-        Controls the verbosity. If it is 1 or more, a line is printed after each level.
+        Controls the verbosity. If it is 1, a line is printed after each level, with the
+        time since the start and an estimate of the time that remains. If it is 2 or more,
+        a line is printed after each evaluation as well.
 
     Attributes
     ----------
@@ -685,10 +689,10 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Number of levels that were evaluated.
     n_remaining_candidates_ : int
         Number of candidates that one more halving would leave.
-    stop_reason_ : {"completed", "space_exhausted", "max_time", "interrupted"}
+    stop_reason_ : {"completed", "space_exhausted", "max_time", "callback", "interrupted"}
         Reason why the search ended: all rungs were evaluated, the sampler had no
-        further candidates, the time limit was reached, or an exception such as
-        `KeyboardInterrupt` was raised.
+        further candidates, the time limit was reached, a callback asked for the end, or
+        an exception such as `KeyboardInterrupt` was raised.
     n_replayed_ : int
         Number of evaluations whose results were read from the `journal`.
     n_splits_ : int

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._brackets import BracketRules, RunningBrackets
+from skhyperband._callbacks import SearchCallbacks
 from skhyperband._candidates import candidate_check, check_names
 from skhyperband._continuation import Continuation
 from skhyperband._data import SearchData, checked_data, read_splits
@@ -27,9 +28,10 @@ from skhyperband._history import SearchHistory
 from skhyperband._journal import JournalSession, SharedContent, open_journal
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._messages import repr_of
-from skhyperband._observers import LevelPrinter, Observers
+from skhyperband._observers import Observer, Observers
 from skhyperband._param_validation import check_parameters
 from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
+from skhyperband._progress import ProgressPrinter
 from skhyperband._records import (
     EvaluationKey,
     Outcome,
@@ -243,6 +245,7 @@ class HalvingRun:
     timer : callable
         Seconds, for durations.
     session : JournalSession or None
+    callbacks : SearchCallbacks or None
 
     Attributes
     ----------
@@ -264,6 +267,7 @@ class HalvingRun:
         clock: Callable[[], float],
         timer: Callable[[], float],
         session: JournalSession | None,
+        callbacks: SearchCallbacks | None,
     ):
         seeds = draw_seeds(search.random_state, session)
         initial = [dict(candidate) for candidate in search.initial_candidates or []]
@@ -274,10 +278,13 @@ class HalvingRun:
         self._measured: dict[int, Outcome] = {}
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
-        self._observer = Observers([LevelPrinter(plan.resource)] if search.verbose else [])
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
         self.evaluator = make_evaluator(search, data, plan, seeds, scorer, clock, timer)
         self.executor = self._make_executor(search, session)
+        observers: list[Observer] = [] if callbacks is None else [callbacks]
+        if search.verbose:
+            observers.insert(0, self._make_printer(search.verbose))
+        self._observer = Observers(observers)
         if session is not None and search.n_candidates != "all" and learns(search.sampler):
             self._tell_known(search, session, seeds, initial, score)
         rules = search._bracket_rules()
@@ -293,6 +300,16 @@ class HalvingRun:
         if session is None:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
+
+    def _make_printer(self, verbose: int) -> ProgressPrinter:
+        return ProgressPrinter(
+            self._plan,
+            self.executor.n_workers,
+            prints_evaluations=verbose > 1,
+            has_journal=self._has_journal,
+            clock=self._clock,
+            deadline=self._deadline,
+        )
 
     def _tell_known(
         self,

@@ -12,13 +12,18 @@ from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param,
 )
 from sklearn.model_selection._split import _UnsupportedGroupCVMixin
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, estimator_html_repr
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from skhyperband._documentation import reference_page
+
 __all__ = [
     "SearchBase",
+    "callback_context",
+    "check_estimator_callbacks",
     "fit_context",
+    "handing_callbacks",
     "histogram_boosting_would_stop",
     "masked_parameters",
     "n_rows",
@@ -79,14 +84,60 @@ def uses_groups(cv: Any) -> bool:
     return not isinstance(cv, _UnsupportedGroupCVMixin)
 
 
+# --- callbacks, of scikit-learn 1.9 and later --------------------------------------
+
+
+def callback_context(search: Any, *, n_subtasks: int) -> Any:
+    """Return the root of the tree of tasks that callbacks are told of; None without callbacks.
+
+    Those of the search count, and those of its estimator or of a part of it.
+    """
+    if not hasattr(search, "_init_callback_context"):
+        return None
+    parts = [search.estimator, *search.estimator.get_params(deep=True).values()]
+    if not any(getattr(part, "_skl_callbacks", None) for part in [search, *parts]):
+        return None
+    return search._init_callback_context(max_subtasks=n_subtasks)
+
+
+def check_estimator_callbacks(estimator: Any) -> None:
+    """Raise for callbacks of an estimator that scikit-learn wants on the outermost estimator."""
+    callbacks = getattr(estimator, "_skl_callbacks", [])
+    names = [type(c).__name__ for c in callbacks if hasattr(c, "max_propagation_depth")]
+    if names:
+        raise TypeError(
+            f"The callbacks {', '.join(names)} of estimator={type(estimator).__name__} are handed "
+            "on from an outer estimator to inner ones; set them on the search, by set_callbacks."
+        )
+
+
+@contextlib.contextmanager
+def handing_callbacks(context: Any, estimator: Any) -> Iterator[None]:
+    """Context in which the fit of an inner estimator is a part of the tree of tasks."""
+    if not hasattr(estimator, "set_callbacks"):  # scikit-learn would warn, at every fit.
+        yield
+        return
+    with context.propagate_callback_context(estimator):
+        yield
+
+
 class SearchBase(BaseSearchCV):
     """`BaseSearchCV` for subclasses that define `fit` themselves.
 
     A subclass defines `_check_metrics(names)`, which raises if there are several metrics and
-    nothing says which of them promotes.
+    nothing says which of them promotes, and `_results_html()`, which returns what a notebook shows
+    below the diagram of the search.
     """
 
     _check_metrics: Callable[[Any], None]
+    _results_html: Callable[[], str]
+
+    # The diagram of a search links to its page in the reference.
+    _doc_link_module = "skhyperband"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return reference_page()
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         self._check_metrics(scores)
@@ -106,10 +157,6 @@ class SearchBase(BaseSearchCV):
             with contextlib.suppress(AttributeError):
                 delattr(self, name)
 
-    @property
-    def set_callbacks(self) -> Any:
-        """Callbacks of scikit-learn 1.9 are not taken, and so not inherited."""
-        raise AttributeError(
-            f"{type(self).__name__} has no set_callbacks: it does not call scikit-learn's "
-            "callbacks yet. verbose=1 prints a line for each level."
-        )
+    def _html_repr(self) -> str:
+        # Not in `_sk_visual_block_`, which is the diagram's: a pipeline shows it, too.
+        return estimator_html_repr(self) + self._results_html()

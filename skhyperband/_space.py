@@ -28,11 +28,9 @@ def candidate_key(candidate: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def value_key(value: Any) -> tuple[Any, ...]:
     """Return a key that two values of a parameter share if, and only if, they are equal."""
+    value = plain(value)
     if isinstance(value, np.generic):
-        plain = value.item()
-        if not isinstance(plain, (bool, int, float, complex, str, bytes)):
-            return type(value), repr(value)  # Dates, and floats longer than Python's.
-        value = plain
+        return type(value), repr(value)  # Dates, and floats longer than Python's.
     if isinstance(value, float):
         return type(value), value.hex()  # NaN equals NaN, and -0.0 is not 0.0.
     if value is None or isinstance(value, (bool, int, complex, str, bytes)):
@@ -40,6 +38,14 @@ def value_key(value: Any) -> tuple[Any, ...]:
     if isinstance(value, (tuple, list)):
         return type(value), tuple(value_key(item) for item in value)
     return type(value), id(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a number or a string of NumPy as one of Python; other values are unchanged."""
+    if not isinstance(value, np.generic):
+        return value
+    item = value.item()
+    return item if isinstance(item, (bool, int, float, complex, str, bytes)) else value
 
 
 # --- the space ---------------------------------------------------------------------

@@ -8,7 +8,7 @@ Cell = str | int | float
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return the table as text with one line for the headings and one for each row."""
-    cells = [list(columns)] + [[_format_cell(cell) for cell in row] for row in rows]
+    cells = [list(columns)] + [[format_cell(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -16,7 +16,8 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     )
 
 
-def _format_cell(cell: Cell) -> str:
+def format_cell(cell: Cell) -> str:
+    """Return a cell as text: a float with four digits, all else as it is."""
     if isinstance(cell, str):
         return cell
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -16,7 +16,6 @@ from sklearn.model_selection import (
     GroupKFold,
     LeaveOneGroupOut,
     PredefinedSplit,
-    RandomizedSearchCV,
 )
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
@@ -869,28 +868,6 @@ def test_search_is_copied(make, again):
 
     assert params.keys() == search.get_params(deep=False).keys()
     assert params["n_candidates"] == 3
-
-
-# --- callbacks ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [halving, hyperband], ids=["sh", "hb"])
-def test_callbacks_are_refused(make):
-    """A search does not seem to have what it would ignore."""
-    search = make()
-
-    assert not hasattr(search, "set_callbacks")
-    with pytest.raises(AttributeError, match=r"set_callbacks"):
-        search.set_callbacks()
-
-
-@pytest.mark.skipif(
-    not hasattr(RandomizedSearchCV, "set_callbacks"), reason="callbacks came with scikit-learn 1.9"
-)
-def test_error_of_callbacks_says_what_to_do():
-    """With a scikit-learn that has callbacks, the error says what shows the progress."""
-    with pytest.raises(AttributeError, match=r"SuccessiveHalvingSearchCV.*verbose"):
-        _ = halving().set_callbacks
 
 
 # --- splits are not shown row by row -----------------------------------------------

@@ -935,13 +935,13 @@ class Watching(Observer):
     def search_begin(self, n_levels):
         self.n_levels = n_levels
 
-    def level_begin(self, level, entries):
+    def level_begin(self, level, entries, n_evaluations):
         self.begun.append((level, len(entries)))
 
-    def evaluation_begin(self, entry):
+    def evaluation_begin(self, entry, task):
         self.evaluations_begun.append(entry)
 
-    def evaluation_end(self, entry, outcome):
+    def evaluation_end(self, entry, task, outcome):
         assert entry in self.evaluations_begun
         self.n_evaluations += 1
 

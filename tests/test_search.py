@@ -241,7 +241,7 @@ def test_rungs_table_prints_and_converts(classification):
 
 
 def test_verbose_prints_a_line_for_each_level(classification, capsys):
-    """With `verbose=1`, a line with the name of the resource is printed for each level."""
+    """With `verbose=1`, a line is printed for each level, in columns with headings."""
     published(
         SuccessiveHalvingSearchCV,
         Scored(),
@@ -253,9 +253,13 @@ def test_verbose_prints_a_line_for_each_level(classification, capsys):
         random_state=0,
     ).fit(*classification)
 
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["level 1/3", "level 2/3", "level 3/3"]
-    assert "9 candidates, n_units 1, 5 splits" in lines[0]
+    headings, *lines = capsys.readouterr().out.splitlines()
+    assert headings.split()[:4] == ["level", "candidates", "n_units", "splits"]
+    assert [line.split()[:4] for line in lines] == [
+        ["1/3", "9", "1", "5"],
+        ["2/3", "3", "3", "5"],
+        ["3/3", "1", "9", "5"],
+    ]
 
 
 def test_silent_by_default(classification, capsys):

@@ -58,9 +58,14 @@ class Executor(Protocol):
     ----------
     n_workers : int
         The largest number of tasks that run at a time.
+    in_process : bool
+        Whether the tasks run in this process.
     states : StateStore
         The states of the candidates that its tasks fitted.
     """
+
+    @property
+    def in_process(self) -> bool: ...
 
     @property
     def n_workers(self) -> int: ...

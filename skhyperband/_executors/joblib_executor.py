@@ -52,6 +52,8 @@ class JoblibExecutor:
 
     def __init__(self, evaluate: Evaluate, n_jobs: int | None, pre_dispatch: int | str):
         self.n_workers: int = joblib.effective_n_jobs(n_jobs)
+        backend, _ = get_active_backend()
+        self.in_process = isinstance(backend, (SequentialBackend, ThreadingBackend))
         self.states = LocalStateStore()
         self._broadcast = Broadcast(evaluate)
         self._n_jobs = n_jobs

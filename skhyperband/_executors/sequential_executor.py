@@ -18,6 +18,7 @@ class SequentialExecutor:
     """
 
     n_workers = 1
+    in_process = True
 
     def __init__(self, evaluate: Evaluate):
         self.states = LocalStateStore()

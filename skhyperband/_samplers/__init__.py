@@ -17,8 +17,8 @@ from skhyperband._samplers.model import ModelLearner, Surrogate
 from skhyperband._samplers.optuna_learner import (
     OptunaLearner,
     check_optuna_sampler,
-    import_optuna,
     is_optuna_sampler,
+    optuna_for_samplers,
 )
 from skhyperband._samplers.random import RandomSampler
 from skhyperband._samplers.sobol import SobolSampler
@@ -76,7 +76,7 @@ def _make_model_sampler(surrogate: Surrogate, problem: SamplingProblem) -> Sampl
 
 
 def _make_tpe_sampler(problem: SamplingProblem) -> Sampler:
-    import_optuna()
+    optuna_for_samplers()
     return _learning(OptunaLearner(problem.space, defaults=problem.defaults), problem)
 
 

@@ -17,11 +17,11 @@ from skhyperband._space import Candidate, Space, value_key
 # The quantiles 0 and 1 may be infinite.
 _MARGIN = 1e-9
 # Floats count the integers up to this one.
-_LARGEST_EXACT = 2**53
+LARGEST_EXACT = 2**53
 # Distributions with these quantiles in common are taken as equal.
 _COMPARED = np.array([0.01, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 0.99])
 # A longer list without order has one feature, not one for each value.
-_MOST_CATEGORIES = 64
+MOST_CATEGORIES = 64
 # The coordinate of a parameter that a candidate does not have.
 _NEUTRAL = 0.5
 
@@ -74,7 +74,7 @@ class DistributionAxis:
     def __init__(self, distribution: Any):
         self.distribution = distribution
         dist = getattr(distribution, "dist", distribution)
-        self._is_discrete = isinstance(dist, stats.rv_discrete)
+        self.is_discrete = isinstance(dist, stats.rv_discrete)
 
     def coordinates(self, values: Sequence[Any]) -> np.ndarray:
         """Return the quantile of each value; of a discrete one, the middle of its quantiles."""
@@ -84,7 +84,7 @@ class DistributionAxis:
             numbers[(numbers < low) | (numbers > high)] = np.nan
         with np.errstate(all="ignore"):
             quantiles = np.asarray(self.distribution.cdf(numbers), dtype=float)
-            if self._is_discrete:
+            if self.is_discrete:
                 quantiles = quantiles - np.asarray(self.distribution.pmf(numbers)) / 2
         return np.where(np.isnan(numbers), np.nan, quantiles)
 
@@ -92,11 +92,11 @@ class DistributionAxis:
         """Return the value that has the quantile."""
         value = self.distribution.ppf(min(max(coordinate, _MARGIN), 1 - _MARGIN))
         value = value.item() if hasattr(value, "item") else value
-        return int(value) if self._is_discrete and value == int(value) else value
+        return int(value) if self.is_discrete and value == int(value) else value
 
     def centred(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the middle of the quantiles of discrete values, else the quantiles."""
-        if not self._is_discrete:
+        if not self.is_discrete:
             return coordinates
         values = self.distribution.ppf(np.clip(coordinates, _MARGIN, 1 - _MARGIN))
         return self.distribution.cdf(values) - self.distribution.pmf(values) / 2
@@ -118,7 +118,7 @@ class ListAxis:
             values = list({value_key(value): value for value in values}.values())
         self.values = values
         self.n_values: int = len(values)
-        has_numbers = not is_range and all(map(_is_number, values))
+        has_numbers = not is_range and all(map(is_number, values))
         self.is_ordered = is_range or has_numbers
         # The indices of the values in the order of their coordinates.
         self._order: Sequence[int] = range(self.n_values)
@@ -126,7 +126,7 @@ class ListAxis:
             self._order = sorted(self._order, key=lambda index: values[index])
         # Of numbers only: a deep copy of this object has copies of other objects in its list.
         self._places_of_numbers = self._find_places() if has_numbers else None
-        has_one = self.is_ordered or self.n_values > _MOST_CATEGORIES
+        has_one = self.is_ordered or self.n_values > MOST_CATEGORIES
         self.n_features = 1 if has_one else self.n_values
 
     def coordinates(self, values: Sequence[Any]) -> np.ndarray:
@@ -164,20 +164,21 @@ class ListAxis:
         return (places == np.arange(self.n_features)).astype(float)
 
 
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float, np.integer, np.floating))
-    return is_number and not isinstance(value, bool) and bool(value == value)
+def is_number(value: Any) -> bool:
+    """Return whether a value is a real number that equals itself: no bool, and not NaN."""
+    has_type = isinstance(value, (int, float, np.integer, np.floating))
+    return has_type and not isinstance(value, bool) and bool(value == value)
 
 
 def _as_float(value: Any) -> float:
     """Return a number as a float; NaN for what is none, or too large."""
     try:
-        return float(value) if _is_number(value) else np.nan
+        return float(value) if is_number(value) else np.nan
     except OverflowError:
         return np.nan
 
 
-def _axis_of(values: Any) -> Axis | None:
+def axis_of(values: Any) -> Axis | None:
     """Return the axis of a parameter; None if its values have no coordinates."""
     if not hasattr(values, "rvs"):
         return ListAxis(values)
@@ -205,7 +206,7 @@ def _has_quantiles(distribution: Any) -> bool:
     is_searched = type(dist)._ppf is stats.rv_discrete._ppf
     if np.isinf(ends).any():
         return not is_searched
-    return bool(ends.max() <= _LARGEST_EXACT)
+    return bool(ends.max() <= LARGEST_EXACT)
 
 
 def _are_equal(one: Axis, other: Axis) -> bool:
@@ -224,6 +225,23 @@ def _are_equal(one: Axis, other: Axis) -> bool:
 
 
 # --- the space ---------------------------------------------------------------------
+
+
+def has_names_of(
+    part: Mapping[str, Any], candidate: Candidate, defaults: Mapping[str, Any]
+) -> bool:
+    """Return whether a candidate has all names of a dict of the space, with those of the defaults.
+
+    A candidate that replaces a step does not have the parameters of the estimator's own step.
+    """
+    names = part.keys()
+    if candidate.keys() == names:
+        return True
+    missing = names - candidate.keys()
+    return candidate.keys() < names and all(
+        name in defaults and not any(name.startswith(f"{n}__") for n in candidate)
+        for name in missing
+    )
 
 
 @dataclass(frozen=True)
@@ -277,11 +295,11 @@ class SpaceEncoding:
         # For each dict of the space, the numbers of the axes by the names of the parameters.
         self._axis_numbers: list[dict[str, int]] = []
         for part in space:
-            axes = {name: _axis_of(values) for name, values in sorted(part.items())}
+            axes = {name: axis_of(values) for name, values in sorted(part.items())}
             self._axis_numbers.append(
                 {name: self._number_of(name, a) for name, a in axes.items() if a is not None}
             )
-        self._has_part_features = 1 < len(space) <= _MOST_CATEGORIES
+        self._has_part_features = 1 < len(space) <= MOST_CATEGORIES
         self._has_axis = np.array(
             [
                 [i in numbers.values() for i in range(len(self.axes))]
@@ -320,7 +338,7 @@ class SpaceEncoding:
             chosen = [
                 i
                 for i, candidate in enumerate(candidates)
-                if parts[i] < 0 and self._has_names_of(part, candidate)
+                if parts[i] < 0 and has_names_of(self._space[part], candidate, self._defaults)
             ]
             if not chosen:
                 continue
@@ -333,20 +351,6 @@ class SpaceEncoding:
             parts[inside] = part
             coordinates[inside] = np.clip(columns[is_inside], 0, 1)
         return Points(parts, coordinates)
-
-    def _has_names_of(self, part: int, candidate: Candidate) -> bool:
-        """Return whether a candidate has all names of a dict, with those of the defaults.
-
-        A candidate that replaces a step does not have the parameters of the estimator's own step.
-        """
-        names = self._space[part].keys()
-        if candidate.keys() == names:
-            return True
-        missing = names - candidate.keys()
-        return candidate.keys() < names and all(
-            name in self._defaults and not any(name.startswith(f"{n}__") for n in candidate)
-            for name in missing
-        )
 
     def uniform_points(self, n: int, rng: np.random.Generator) -> Points:
         """Return points at random, from each dict of the space with the same probability."""

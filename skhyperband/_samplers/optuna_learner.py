@@ -1,14 +1,13 @@
 """Lets a sampler of Optuna choose candidates."""
 
-import contextlib
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from skhyperband._messages import repr_of
+from skhyperband._optuna import import_optuna, quiet
 from skhyperband._samplers.encoding import Axis, Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations
 from skhyperband._space import Candidate, Space, candidate_key, is_finite
@@ -28,7 +27,7 @@ def is_optuna_sampler(sampler: Any) -> bool:
 
 def check_optuna_sampler(sampler: Any) -> None:
     """Raise for a sampler that is given parameters by name: it would look for them in vain."""
-    samplers = import_optuna().samplers
+    samplers = optuna_for_samplers().samplers
     if isinstance(sampler, (samplers.GridSampler, samplers.PartialFixedSampler)):
         instead = (
             "n_candidates='all' of SuccessiveHalvingSearchCV"
@@ -41,16 +40,11 @@ def check_optuna_sampler(sampler: Any) -> None:
         )
 
 
-def import_optuna() -> Any:
+def optuna_for_samplers() -> Any:
     """Return Optuna; raise if it is not installed."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise ImportError(
-            "sampler='tpe' needs Optuna; install it with `pip install 'skhyperband[optuna]'`, or "
-            "use sampler='model', which needs nothing else."
-        ) from error
-    return optuna
+    return import_optuna(
+        "sampler='tpe'", instead=", or use sampler='model', which needs nothing else"
+    )
 
 
 class OptunaLearner:
@@ -90,8 +84,8 @@ class OptunaLearner:
         """Return n candidates, or fewer at the end of a finite space."""
         if self._sampler is None and not observations.candidates:
             return []
-        optuna = import_optuna()
-        with _quiet(optuna):
+        optuna = optuna_for_samplers()
+        with quiet(optuna):
             storage = optuna.storages.InMemoryStorage()
             study = optuna.create_study(
                 storage=storage, sampler=self._sampler_for(seed), direction="maximize"
@@ -107,7 +101,7 @@ class OptunaLearner:
     def _sampler_for(self, seed: np.random.SeedSequence) -> Any:
         if self._sampler is not None:
             return self._sampler
-        return import_optuna().samplers.TPESampler(
+        return optuna_for_samplers().samplers.TPESampler(
             seed=int(seed.generate_state(1)[0]),
             multivariate=True,
             group=self._n_parts > 1,
@@ -118,7 +112,7 @@ class OptunaLearner:
 
     def _trials(self, observations: Observations) -> list[Any]:
         """Return a finished trial for each candidate that lies in the space."""
-        optuna = import_optuna()
+        optuna = optuna_for_samplers()
         attributes = {candidate_key(c): a for c, a in self._trial_attributes}
         points = self._encoding.points_of(observations.candidates)
         trials = []
@@ -135,7 +129,7 @@ class OptunaLearner:
 
     def _distributions(self, part: int) -> dict[str, Any]:
         """Return the distributions of Optuna that stand for the parameters of a dict."""
-        kinds = import_optuna().distributions
+        kinds = optuna_for_samplers().distributions
         distributions: dict[str, Any] = {}
         if self._n_parts > 1:
             distributions[_PART] = kinds.CategoricalDistribution(range(self._n_parts))
@@ -216,16 +210,3 @@ def _suggest(trial: Any, name: str, axis: Axis) -> float:
     if axis.n_features == 1:
         return trial.suggest_int(name, 0, n_places - 1)
     return trial.suggest_categorical(name, range(n_places))
-
-
-@contextlib.contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
-    """Let Optuna neither log that a study was made, nor warn of options that may change."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)

@@ -24,6 +24,7 @@ from skhyperband import (
     RungTable,
     SuccessiveHalvingSearchCV,
     read_journal,
+    to_optuna,
 )
 
 Array = NDArray[np.float64]
@@ -190,6 +191,7 @@ def fitted_hyperband(search: HyperbandSearchCV, X: Array, y: Array) -> None:
     assert_type(search.rungs_.rungs[0].n_failures, int)
     assert_type(search.rungs_.rungs[0].mean_seconds, float)
     assert_type(search.rungs_.advice, tuple[str, ...])
+    assert_type(to_optuna(search, metric="roc_auc", storage="sqlite:///searches.db"), Any)
     assert_type(search.n_candidates_, list[int])
     assert_type(search.n_resources_, list[int])
     assert_type(search.min_resources_, int)
@@ -303,6 +305,7 @@ def wrong_afterwards(search: HyperbandSearchCV, plan: Plan) -> None:
     search.refit_best()  # type: ignore[call-arg]
     search.plan(timed="yes")  # type: ignore[arg-type]
     print(search.rungs_.best_score)  # type: ignore[attr-defined]
+    to_optuna(search, metric=["roc_auc"])  # type: ignore[arg-type]
     plan.n_splits = 3  # type: ignore[misc]
     plan.costs()  # type: ignore[attr-defined]
     read_journal(3)  # type: ignore[arg-type]

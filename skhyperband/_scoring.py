@@ -63,6 +63,13 @@ class MetricRule:
             )
         return self.rank_by or refit_name or known[0]
 
+    def of_best_score(self, results: Results) -> str:
+        """Return the metric of `best_score_`: the one that `refit` names, else the one that promotes."""
+        names = [n.removeprefix("mean_test_") for n in results if n.startswith("mean_test_")]
+        if isinstance(self.refit, str) and self.refit in names:
+            return self.refit
+        return self.rank_by or names[0]
+
     def judge(self, outcome: Outcome) -> float:
         """Return the score that promotes; raise for a failure that must end the search."""
         if outcome.failure is not None:

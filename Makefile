@@ -67,8 +67,8 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/.installed-demo: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet matplotlib pandas
+$(VENV)/.installed-demo: setup.cfg $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[plot,pandas]'
 	touch $@
 
 $(VENV)/.installed-test: setup.cfg $(VENV)/.installed

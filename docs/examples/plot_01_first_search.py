@@ -3,9 +3,8 @@ A first search on a real table
 ==============================
 
 How much better than the defaults can a boosting model get on a small table, and what does a
-search for that cost?
-The table has 442 patients with diabetes. Ten measurements of each are to predict how far the
-disease has progressed a year later.
+search for that cost? The table has 442 patients with diabetes. Ten measurements of each are to
+predict how far the disease has progressed a year later.
 """
 
 # %%
@@ -19,7 +18,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import RandomizedSearchCV, cross_val_score, train_test_split
 
-from skhyperband import HyperbandSearchCV
+from skhyperband import HyperbandSearchCV, SearchDisplay
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0)
@@ -29,8 +28,8 @@ print(X_train.head())
 # What may vary
 # -------------
 #
-# The search needs an estimator, and a list or a distribution for each parameter that may vary. The
-# number of boosting iterations is not among them. It is the resource of this search: what
+# The search needs an estimator, and a list or a distribution for each parameter that may vary.
+# The number of boosting iterations is not among them. It is the resource of this search: what
 # candidates get more of if they do well.
 
 model = HistGradientBoostingRegressor(max_iter=100, random_state=0)
@@ -48,8 +47,8 @@ search = HyperbandSearchCV(model, space, n_jobs=2, random_state=0, verbose=1)
 # -----------------
 #
 # Each line of the plan is a rung: so many candidates, fitted with so many iterations, and
-# evaluated on so many of the five splits of the cross-validation. Its last line compares the cost
-# with that of a random search over as many candidates.
+# evaluated on so many of the five splits of the cross-validation. Its last line compares the
+# cost with that of a random search over as many candidates.
 
 plan = search.plan(X_train, y_train)
 print(plan)
@@ -70,8 +69,9 @@ seconds = time.perf_counter() - start
 #
 # The search is compared with the model as it was, and with a random search that trains about as
 # much. Scores are coefficients of determination: 1 is perfect, and 0 is what the mean of y would
-# have. The first column is the mean over the five splits, the second is on the patients that were
-# set aside. Those are only 133, so that a small difference between two models may be chance.
+# have. The first column is the mean over the five splits, the second is on the patients that
+# were set aside. Those are only 133, so that a small difference between two models may be
+# chance.
 
 n_candidates = round(plan.cost() / search.n_splits_)
 start = time.perf_counter()
@@ -109,28 +109,8 @@ for name, value in search.best_params_.items():
     print(f"{name} = {value:.3g}")
 
 # %%
-# Each dot below is the score of a candidate on a rung, and a line joins the scores of one
-# candidate. Most candidates end on the left, where they cost least.
+# The picture shows each candidate on each of its rungs. Most candidates end on the left, where
+# they cost least, and only two of each round are evaluated in full.
 
-results = search.cv_results_
-levels = sorted(set(zip(results["n_resources"], results["n_splits"], strict=True)))
-fig, ax = plt.subplots(layout="constrained")
-for candidate in sorted(set(results["candidate_id"])):
-    rows = results["candidate_id"] == candidate
-    where = zip(results["n_resources"][rows], results["n_splits"][rows], strict=True)
-    xs = [levels.index(level) for level in where]
-    best = candidate == results["candidate_id"][search.best_index_]
-    ax.plot(
-        xs,
-        results["mean_test_score"][rows],
-        "o-",
-        color="tab:orange" if best else "tab:blue",
-        alpha=1 if best else 0.4,
-        zorder=3 if best else 2,
-        label="the best" if best else None,
-    )
-ax.axhline(default_score, color="black", linestyle="--", label="defaults, five splits")
-ax.set_xticks(range(len(levels)), [f"{r} iterations\n{s} splits" for r, s in levels])
-ax.set(ylabel="mean score (R²)", title="Few candidates are trained to the end")
-ax.legend(loc="lower right")
+SearchDisplay.from_estimator(search, kind="rungs")
 plt.show()

@@ -2,15 +2,14 @@
 Choosing a resource
 ===================
 
-Should candidates begin with few iterations or with few samples?
-A search discards most candidates by what they score with a little of the resource. The better
-resource is the one with which a little already tells good candidates from bad ones, and with which
-a little costs little.
+Should candidates begin with few iterations or with few samples? A search discards most
+candidates by what they score with a little of the resource. The better resource is the one with
+which a little already tells good candidates from bad ones, and with which a little costs little.
 """
 
 # %%
-# Twelve boosting models for the table of 442 patients with diabetes differ in their learning rate,
-# and in how they grow their trees. Each is evaluated with a ninth, a third and all of the
+# Twelve boosting models for the table of 442 patients with diabetes differ in their learning
+# rate, and in how they grow their trees. Each is evaluated with a ninth, a third and all of the
 # resource, once with iterations as the resource and once with samples. A search would not do all
 # of this: it is meant to show what a search can see at each amount.
 
@@ -54,8 +53,8 @@ measured = {
 # -------------------
 #
 # Spearman's rank correlation with the final scores is 1 if an amount ranks the candidates as all
-# of the resource does, and near 0 if it tells nothing. A negative one misleads: with few iterations,
-# models with a low learning rate have hardly begun.
+# of the resource does, and near 0 if it tells nothing. A negative one misleads: with few
+# iterations, models with a low learning rate have hardly begun.
 
 for resource, values in measured.items():
     scores, seconds = values[..., 0], values[..., 1].sum(axis=0)
@@ -67,7 +66,8 @@ for resource, values in measured.items():
         )
 
 # %%
-# Each line is one candidate. Where lines cross, a ranking on the left is not the one on the right.
+# Each line is one candidate. Where lines cross, a ranking on the left is not the one on the
+# right.
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True, layout="constrained")
 colours = plt.colormaps["viridis"](np.linspace(0, 0.95, len(candidates)))
@@ -89,26 +89,26 @@ plt.show()
 # -------------------------
 #
 # `resource` names what candidates get more of. By default, it is the number of iterations where
-# their training can be continued exactly. Then a promoted candidate pays only for the further ones.
-# On a table as small as this one, samples save little: a fit on a ninth of them takes much more
-# than a ninth of the time. They are the resource of estimators that have nothing to continue, and
-# save the more, the larger the table is.
+# their training can be continued exactly. Then a promoted candidate pays only for the further
+# ones. On a table as small as this one, samples save little: a fit on a ninth of them takes much
+# more than a ninth of the time. They are the resource of estimators that have nothing to
+# continue, and save the more, the larger the table is.
 
 model = HistGradientBoostingRegressor(max_iter=90, min_samples_leaf=5, random_state=0)
 by_samples = SuccessiveHalvingSearchCV(model, space, resource="n_samples", random_state=0)
 by_samples.plan(X, y)
 
 # %%
-# With either resource, small amounts usually rank worse than large ones. `min_resources` is an amount
-# that no rung goes below, by default a third of the whole:
+# With either resource, small amounts usually rank worse than large ones. `min_resources` is an
+# amount that no rung goes below, by default a third of the whole:
 
 by_iterations = SuccessiveHalvingSearchCV(model, space, n_jobs=2, random_state=0)
 by_iterations.plan(X, y)
 
 # %%
 # `HyperbandSearchCV` does not rely on one amount: some of its brackets begin higher than others.
-# After any search, ``rungs_`` shows how each rung ranked the candidates that went on, and says if
-# that was no better than chance.
+# After any search, ``rungs_`` shows how each rung ranked the candidates that went on, and says
+# if that was no better than chance.
 
 by_iterations.fit(X, y)
-print(by_iterations.rungs_)
+by_iterations.rungs_

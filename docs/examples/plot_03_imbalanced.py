@@ -2,15 +2,15 @@
 A rare class, and columns of different kinds
 ============================================
 
-How is a whole pipeline tuned for a class that is rare?
-Each row of the table is a function in the source code of scikit-learn, as it is installed here. The
-class to be found are the functions that warn their caller, about one in twenty.
+How is a whole pipeline tuned for a class that is rare? Each row of the table is a function in
+the source code of scikit-learn, as it is installed here. The class to be found are the functions
+that warn their caller, about one in twenty.
 """
 
 # %%
 # The table is made on the spot: the functions of the package are parsed, and described by four
-# columns of text and eight of numbers. Whether one of them calls a function named ``warn`` is what
-# is to be predicted.
+# columns of text and eight of numbers. Whether one of them calls a function named ``warn`` is
+# what is to be predicted.
 
 import ast
 from pathlib import Path
@@ -74,8 +74,8 @@ table.sample(5, random_state=0)
 # ----------
 #
 # Text columns are encoded, numbers pass. How rare a category must be to be merged with the other
-# rare ones is a parameter of the encoder, and is searched over together with those of the model. A
-# parameter of a step has the names of the steps in front of it.
+# rare ones is a parameter of the encoder, and is searched over together with those of the model.
+# A parameter of a step has the names of the steps in front of it.
 #
 # With a rare class, accuracy says little: a model that never expects a warning is right nearly
 # always. F1, the harmonic mean of precision and recall, is 0 for it. `class_weight` is a

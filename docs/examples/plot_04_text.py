@@ -3,14 +3,14 @@ Texts
 =====
 
 Which parts of SciPy do the descriptions of its functions come from, and how many words, which
-words and how strong a penalty does a linear model need to tell?
-The texts are the docstrings of the SciPy that is installed here.
+words and how strong a penalty does a linear model need to tell? The texts are the docstrings of
+the SciPy that is installed here.
 """
 
 # %%
 # Only what stands above the list of parameters is used: a few sentences that say what a function
-# does. Docstrings that are in SciPy more than once are used once, and parts of SciPy with fewer than
-# twenty of them are left out.
+# does. Docstrings that are in SciPy more than once are used once, and parts of SciPy with fewer
+# than twenty of them are left out.
 
 import importlib
 import inspect
@@ -48,8 +48,8 @@ print(texts["part"].value_counts())
 # The search
 # ----------
 #
-# Weights of words and model are one pipeline, and both are searched over. A linear support vector
-# machine has no iterations to continue, so that the resource is the number of texts.
+# Weights of words and model are one pipeline, and both are searched over. A linear support
+# vector machine has no iterations to continue, so that the resource is the number of texts.
 # Parts of SciPy differ in size. ``"f1_macro"`` counts each of them alike.
 
 X_train, X_test, y_train, y_test = train_test_split(
@@ -84,7 +84,8 @@ for name, fitted in {"as it was": pipeline, "search": search}.items():
 # What is still confused
 # ----------------------
 #
-# Rows are where a text comes from, columns where the model found by the search thinks that it does.
+# Rows are where a text comes from, columns where the model found by the search thinks that it
+# does.
 
 fig, ax = plt.subplots(figsize=(6.4, 6.4), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(

@@ -2,14 +2,14 @@
 Early stopping in LightGBM
 ==========================
 
-Who decides how many rounds of boosting a candidate gets, the search or early stopping?
-Both can: the rungs of the search, if the number of rounds is the resource, or LightGBM itself, if
-the resource is the number of samples. This example does both on the same data.
+Who decides how many rounds of boosting a candidate gets, the search or early stopping? Both can:
+the rungs of the search, if the number of rounds is the resource, or LightGBM itself, if the
+resource is the number of samples. This example does both on the same data.
 """
 
 # %%
-# The data are made up, with the function known as Friedman 1: ten columns, of which five matter, and
-# noise with a standard deviation of 1. No model can have a mean squared error below 1.
+# The data are made up, with the function known as Friedman 1: ten columns, of which five matter,
+# and noise with a standard deviation of 1. No model can have a mean squared error below 1.
 
 import time
 
@@ -37,8 +37,8 @@ common = {"n_jobs": 2, "scoring": "neg_mean_squared_error", "cv": 3, "random_sta
 # ------------------
 #
 # By default, the number of rounds is the resource. A promising candidate is trained further from
-# where its last rung ended, which gives the model that a fresh fit would give. All finalists have the
-# 150 rounds of the estimator.
+# where its last rung ended, which gives the model that a fresh fit would give. All finalists
+# have the 150 rounds of the estimator.
 
 by_rounds = HyperbandSearchCV(
     LGBMRegressor(n_estimators=150, n_jobs=1, verbose=-1), space, **common
@@ -52,16 +52,17 @@ print(by_rounds.resource_, by_rounds.n_resources_)
 # Early stopping decides
 # ----------------------
 #
-# LightGBM stops when the score on an evaluation set has not improved for a number of rounds. The set
-# and the callback are passed to `fit` of the search, which passes them on to every fit. (LightGBM
-# before 4.7 takes the set as ``eval_set=[(X_stop, y_stop)]``.) Two things matter:
+# LightGBM stops when the score on an evaluation set has not improved for a number of rounds. The
+# set and the callback are passed to `fit` of the search, which passes them on to every fit.
+# (LightGBM before 4.7 takes the set as ``eval_set=[(X_stop, y_stop)]``.) Two things matter:
 #
 # - The rows of the evaluation set must not be among those that the search gets. Otherwise they
 #   would also be in the test parts of the cross-validation, and its scores would be too good.
-# - The number of rounds is then only an upper bound, and is of no use as the resource. The resource is
-#   the number of samples.
+# - The number of rounds is then only an upper bound, and is of no use as the resource. The
+#   resource is the number of samples.
 #
-# Training cannot be continued from rung to rung here, so that each rung fits its candidates afresh.
+# Training cannot be continued from rung to rung here, so that each rung fits its candidates
+# afresh.
 
 X_fit, X_stop, y_fit, y_stop = train_test_split(X_train, y_train, test_size=0.2, random_state=0)
 by_samples = HyperbandSearchCV(
@@ -99,8 +100,8 @@ for name, model, seconds in [
 
 # %%
 # The first way trains on all rows and lets the rungs save time. The second needs rows of its
-# own, but adapts the number of rounds to each learning rate. The curves show the error of
-# both models after each number of rounds; the dots are where the models ended.
+# own, but adapts the number of rounds to each learning rate. The curves show the error of both
+# models after each number of rounds; the dots are where the models ended.
 
 fig, ax = plt.subplots(layout="constrained")
 for name, search in {"rounds by the search": by_rounds, "early stopping": by_samples}.items():

@@ -2,16 +2,15 @@
 Several metrics, and a best candidate of your own choice
 ========================================================
 
-Which is the smallest forest that is about as good as the best one?
-Candidates are promoted by one metric, all metrics are measured, and a function chooses the candidate
-that is refitted.
+Which is the smallest forest that is about as good as the best one? Candidates are promoted by
+one metric, all metrics are measured, and a function chooses the candidate that is refitted.
 """
 
 # %%
-# The table describes 569 tumours, and the forest is to tell which are malignant. The first metric
-# is the log loss, which judges the probabilities. The second one is the number of leaves of the
-# forest: a scorer is any function of a fitted estimator and data. Greater is better for every
-# scorer, hence the minus.
+# The table describes 569 tumours, and the forest is to tell which are malignant. The first
+# metric is the log loss, which judges the probabilities. The second one is the number of leaves
+# of the forest: a scorer is any function of a fitted estimator and data. Greater is better for
+# every scorer, hence the minus.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,10 +35,10 @@ def minus_leaves(forest, X, y):
 # The choice
 # ----------
 #
-# The function gets the rows of `cv_results_` at the highest level, that is those of the candidates
-# that were evaluated on all splits with all trees, and returns the position of one of them. This
-# one takes the smallest forest among those whose log loss is at most one standard error
-# above the best.
+# The function gets the rows of `cv_results_` at the highest level, that is those of the
+# candidates that were evaluated on all splits with all trees, and returns the position of one of
+# them. This one takes the smallest forest among those whose log loss is at most one standard
+# error above the best.
 
 
 def smallest_of_the_good(results):
@@ -74,8 +73,9 @@ print(f"log loss on tumours that were set aside: {loss:.3f}")
 # The finalists
 # -------------
 #
-# Only the finalists can be compared: a score with fewer trees, or on fewer splits, is another measure.
-# The chosen forest is not the best by either metric, unless one candidate is good at both.
+# Only the finalists can be compared: a score with fewer trees, or on fewer splits, is another
+# measure. The chosen forest is not the best by either metric, unless one candidate is good at
+# both.
 
 results = search.cv_results_
 top = results["n_splits"] == search.n_splits_

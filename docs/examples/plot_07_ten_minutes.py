@@ -2,15 +2,15 @@
 A search of ten minutes
 =======================
 
-What is the best that can be found in ten minutes?
-With `max_time`, a search makes the best of the time that it has. To keep this example short, it has
-twenty seconds; everything else is as with ten minutes.
+What is the best that can be found in ten minutes? With `max_time`, a search makes the best of
+the time that it has. To keep this example short, it has twenty seconds; everything else is as
+with ten minutes.
 """
 
 # %%
-# The images of 1,797 handwritten digits are classified with forests. ``n_repeats=None`` repeats the
-# rounds of Hyperband until the time is over. A sampler that learns, as the default of Hyperband
-# does, chooses most candidates of the later rounds by the scores of those before.
+# The images of 1,797 handwritten digits are classified with forests. ``n_repeats=None`` repeats
+# the rounds of Hyperband until the time is over. A sampler that learns, as the default of
+# Hyperband does, chooses most candidates of the later rounds by the scores of those before.
 
 import datetime
 
@@ -55,9 +55,9 @@ print(f"refit: {search.refit_time_:.2f} seconds")
 # What the time was used for
 # --------------------------
 #
-# How many rounds fit into the time depends on the machine, and so does the result. If the first round does
-# not fit as planned, a smaller one comes first, so that there is a result in any case.
-# The last round may be incomplete.
+# How many rounds fit into the time depends on the machine, and so does the result. If the first
+# round does not fit as planned, a smaller one comes first, so that there is a result in any
+# case. The last round may be incomplete.
 
 results = pd.DataFrame(search.cv_results_)
 candidates = results.sort_values(["n_resources", "n_splits"]).drop_duplicates(
@@ -68,8 +68,8 @@ print(f"{results['n_splits'].sum()} evaluations")
 print(f"{search.n_splits_ * len(candidates)} would be needed to evaluate all of them in full")
 
 # %%
-# The picture has the candidates in the order in which they entered the search. The filled dots are
-# the finalists, which were evaluated with all trees on all splits.
+# The picture has the candidates in the order in which they entered the search. The filled dots
+# are the finalists, which were evaluated with all trees on all splits.
 
 default_score = cross_val_score(forest, X_train, y_train).mean()
 candidates = candidates.sort_values("candidate_id")
@@ -94,6 +94,6 @@ print(f"forest as given: {forest.fit(X_train, y_train).score(X_test, y_test):.3f
 print(f"search:          {search.score(X_test, y_test):.3f}")
 
 # %%
-# Before a long search, ``search.plan(X_train, y_train, timed=True)`` measures how long the search
-# would take without a limit. A search of a night is best given a `journal` as well, so that it can be resumed
-# (:ref:`sphx_glr_auto_examples_plot_08_resume.py`).
+# Before a long search, ``search.plan(X_train, y_train, timed=True)`` measures how long the
+# search would take without a limit. A search of a night is best given a `journal` as well, so
+# that it can be resumed (:ref:`sphx_glr_auto_examples_plot_08_resume.py`).

@@ -2,15 +2,15 @@
 Resuming a search that was killed
 =================================
 
-What is lost if the machine goes down in the middle of a search?
-With `journal`, only the evaluations that were running. To show it, this example starts a search in a
-process of its own, kills the process, and resumes the search.
+What is lost if the machine goes down in the middle of a search? With `journal`, only the
+evaluations that were running. To show it, this example starts a search in a process of its own,
+kills the process, and resumes the search.
 """
 
 # %%
-# The program below runs the search. Every evaluation that is finished is written to the file that
-# `journal` names. To have time for the kill, the search is made slower than it is:
-# scoring takes a twentieth of a second more.
+# The program below runs the search. Every evaluation that is finished is written to the file
+# that `journal` names. To have time for the kill, the search is made slower than it is: scoring
+# takes a twentieth of a second more.
 
 import os
 import signal
@@ -54,9 +54,9 @@ program.write_text(PROGRAM)
 journal = Path(folder.name, "search.sqlite")
 
 # %%
-# A journal can be read while a search writes to it. As soon as it has forty evaluations, the process
-# is killed. ``SIGKILL`` is what the system sends when memory has run out: a program cannot catch it, and
-# nothing of it is cleaned up.
+# A journal can be read while a search writes to it. As soon as it has forty evaluations, the
+# process is killed. ``SIGKILL`` is what the system sends when memory has run out: a program
+# cannot catch it, and nothing of it is cleaned up.
 
 process = subprocess.Popen([sys.executable, program, journal])
 while not journal.exists() or len(read_journal(journal)) < 40:
@@ -98,8 +98,8 @@ evaluations = read_journal(journal)
 evaluations.sort_values("test_score", ascending=False).head()
 
 # %%
-# The last column is the time at which an evaluation was finished. The gap in the picture is the time
-# that the second process needed to start.
+# The last column is the time at which an evaluation was finished. The gap in the picture is the
+# time that the second process needed to start.
 
 fig, ax = plt.subplots(layout="constrained")
 n_evaluations = range(1, len(evaluations) + 1)

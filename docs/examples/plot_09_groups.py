@@ -2,14 +2,14 @@
 Groups: samples that belong together
 ====================================
 
-How well will a model read the handwriting of people it has never seen?
-Samples of one person resemble each other. If some of them are in the training part of a split and some in
-the test part, the scores are too good, and a search may prefer what remembers people.
+How well will a model read the handwriting of people it has never seen? Samples of one person
+resemble each other. If some of them are in the training part of a split and some in the test
+part, the scores are too good, and a search may prefer what remembers people.
 """
 
 # %%
-# The digits of scikit-learn were written by 13 people, one after another. Each of them began with 0 to 9
-# written twice, so that the beginnings can be found.
+# The digits of scikit-learn were written by 13 people, one after another. Each of them began
+# with 0 to 9 written twice, so that the beginnings can be found.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,9 +42,10 @@ X_new, y_new = X[is_new], y[is_new]
 # Two searches
 # ------------
 #
-# They differ in the cross-validation only: the first mixes the digits of all people, the second keeps
-# those of a person together. `groups` is passed to `fit`, as to any search of scikit-learn. With
-# samples as the resource, the samples of a low rung are then taken from the groups in turn.
+# They differ in the cross-validation only: the first mixes the digits of all people, the second
+# keeps those of a person together. `groups` is passed to `fit`, as to any search of
+# scikit-learn. With samples as the resource, the samples of a low rung are then taken from the
+# groups in turn.
 
 pipeline = make_pipeline(StandardScaler(), SVC())
 space = {"svc__C": loguniform(0.01, 1000), "svc__gamma": loguniform(1e-4, 1)}

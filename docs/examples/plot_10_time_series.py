@@ -2,14 +2,15 @@
 Time series
 ===========
 
-Which model predicts the next days best, if what happened long ago counts less?
-Splits in time order train on the past and test on what follows. If the number of samples is the
-resource, candidates begin with the most recent ones.
+Which model predicts the next days best, if what happened long ago counts less? Splits in time
+order train on the past and test on what follows. If the number of samples is the resource,
+candidates begin with the most recent ones.
 """
 
 # %%
-# The series is made up: the hourly load of a small power grid over 150 days, with a rhythm of the
-# day that slowly shifts, weekends, and a trend. Each hour is to be predicted from what was known a day before.
+# The series is made up: the hourly load of a small power grid over 150 days, with a rhythm of
+# the day that slowly shifts, weekends, and a trend. Each hour is to be predicted from what was
+# known a day before.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -55,9 +56,9 @@ y_train, y_test = target[:-n_test], target[-n_test:]
 # The search
 # ----------
 #
-# `gap` leaves a day between training and test part, since nothing of the last day is known when the
-# prediction is made. Of splits in time order, the last one comes first: the lower rungs
-# are evaluated on what is most like the future.
+# `gap` leaves a day between training and test part, since nothing of the last day is known when
+# the prediction is made. Of splits in time order, the last one comes first: the lower rungs are
+# evaluated on what is most like the future.
 
 model = make_pipeline(StandardScaler(), SVR())
 search = HyperbandSearchCV(
@@ -75,8 +76,8 @@ search = HyperbandSearchCV(
 search.plan(X_train, y_train)
 
 # %%
-# The number of samples in the plan is that of all of `X_train`. Each split has the same share of its
-# own training part.
+# The number of samples in the plan is that of all of `X_train`. Each split has the same share of
+# its own training part.
 
 search.fit(X_train, y_train)
 print(search.best_params_)

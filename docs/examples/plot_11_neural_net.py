@@ -2,14 +2,14 @@
 A neural net
 ============
 
-Which learning rate, width and dropout suit a small neural net, if each epoch costs time?
-The number of epochs is the resource: nets that learn badly are dropped after a few of them, the
+Which learning rate, width and dropout suit a small neural net, if each epoch costs time? The
+number of epochs is the resource: nets that learn badly are dropped after a few of them, the
 others go on training.
 """
 
 # %%
-# skorch makes a scikit-learn classifier of a PyTorch module. The images of handwritten digits have 64
-# pixels, with values from 0 to 16.
+# skorch makes a scikit-learn classifier of a PyTorch module. The images of handwritten digits
+# have 64 pixels, with values from 0 to 16.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,9 +59,10 @@ net = NeuralNetClassifier(
 # The search
 # ----------
 #
-# The parameters of the module and of the optimizer have the names that skorch gives them. skorch draws
-# the order of the batches anew when training is continued, so that the result differs from that of a
-# fresh fit. ``continue_training=True`` says that this is welcome: no epoch is trained twice.
+# The parameters of the module and of the optimizer have the names that skorch gives them. skorch
+# draws the order of the batches anew when training is continued, so that the result differs from
+# that of a fresh fit. ``continue_training=True`` says that this is welcome: no epoch is trained
+# twice.
 
 search = HyperbandSearchCV(
     net,
@@ -82,8 +83,8 @@ search = HyperbandSearchCV(
 search.plan(X_train, y_train)
 
 # %%
-# Nets that were trained in one process stay as they are between the rungs, and go on from there. For
-# large nets on a GPU, leave `n_jobs` at 1: one net at a time has the device.
+# Nets that were trained in one process stay as they are between the rungs, and go on from there.
+# For large nets on a GPU, leave `n_jobs` at 1: one net at a time has the device.
 
 search.fit(X_train, y_train)
 results = search.cv_results_

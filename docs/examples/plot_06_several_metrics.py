@@ -91,7 +91,7 @@ for rows, label, style in [
         label=label,
         **style,
     )
-ax.set(xlabel="leaves of the forest", ylabel="log loss", xscale="log", yscale="log")
+ax.set(xlabel="leaves of the forest", ylabel="log loss", xlim=(0, None), ylim=(0, 0.4))
 ax.set_title("Small and good")
 ax.legend()
 plt.show()

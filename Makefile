@@ -6,8 +6,9 @@ OLDEST := .venv-oldest
 
 .PHONY: demo test lint ruff codespell types mypy typical-uses doctest docs examples oldest dist clean
 
-demo: $(VENV)/.installed
-	$(BIN)/python docs/examples/plot_digits.py
+# The first example of the gallery, in the terminal.
+demo: $(VENV)/.installed-demo
+	MPLBACKEND=template $(BIN)/python docs/examples/plot_01_first_search.py
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m coverage run -m pytest
@@ -39,8 +40,10 @@ doctest: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-examples: $(VENV)/.installed
-	for example in docs/examples/plot_*.py; do $(BIN)/python $$example || exit 1; done
+# The docs, with all examples run again: `docs` runs only those whose own file has changed.
+examples:
+	rm -rf docs/auto_examples
+	$(MAKE) docs
 
 # The oldest dependencies that setup.cfg allows, and none of the extras: three examples
 # need pandas, matplotlib or Optuna.
@@ -57,13 +60,17 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_dist.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/generated .coverage *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/auto_examples docs/generated .coverage *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-demo: setup.cfg $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[plot,pandas]'
 	touch $@
 
 $(VENV)/.installed-test: setup.cfg $(VENV)/.installed

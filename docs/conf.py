@@ -1,6 +1,7 @@
 """Sphinx configuration."""
 
 import sys
+import warnings
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -14,13 +15,14 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
     "sphinx_design",
     "links",
     "parameter_groups",
     "output_that_fits",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples", "_templates"]
 templates_path = ["_templates"]
 # A name in backticks is a link where it is known, and otherwise code.
 default_role = "py:obj"
@@ -40,3 +42,14 @@ numpydoc_show_class_members = False
 # Prompts are not copied, nor is what a command printed.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+# The build runs the gallery. An example that raises or warns fails it.
+warnings.filterwarnings("error", module="__main__")
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": "FileNameSortKey",
+    "image_srcset": ["2x"],
+    "show_signature": False,
+    "download_all_examples": False,
+}

@@ -41,11 +41,12 @@ docs: $(VENV)/.installed-docs
 examples: $(VENV)/.installed
 	for example in docs/examples/plot_*.py; do $(BIN)/python $$example || exit 1; done
 
-# The oldest dependencies that setup.cfg allows, and none of the extras: one example needs pandas,
-# and one needs Optuna.
+# The oldest dependencies that setup.cfg allows, and none of the extras: three examples
+# need pandas, matplotlib or Optuna.
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
+		--deselect skhyperband/_display/search_display.py::skhyperband._display.search_display.SearchDisplay \
 		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna
 
 # Both archives, and a check of what is in them; the wheel must work on its own.

@@ -1,5 +1,6 @@
 """Hyperband and successive halving for scikit-learn estimators."""
 
+from skhyperband._display import SearchDisplay
 from skhyperband._journal import read_journal
 from skhyperband._records import LevelResult
 from skhyperband._results import RungTable
@@ -14,6 +15,7 @@ __all__ = [
     "Plan",
     "RungTable",
     "Sampler",
+    "SearchDisplay",
     "SuccessiveHalvingSearchCV",
     "read_journal",
     "to_optuna",

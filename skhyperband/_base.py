@@ -37,6 +37,7 @@ from skhyperband._setup import (
     read_data,
 )
 from skhyperband._sklearn_compat import SearchBase, check_estimator_callbacks, fit_context
+from skhyperband._top import check_n, top_candidates
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,
@@ -425,6 +426,57 @@ class BaseHalvingSearchCV(SearchBase):
             text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
             send([UserMessage(text)])
         send(warn_of_unreached_resources(self))
+
+    def top(self, n: int = 5) -> Any:
+        """Return the best candidates at the highest level that was reached.
+
+        Only scores at the same level can be compared. Candidates that did not reach it, or
+        failed there, are left out, as are repetitions of the same candidate, so that there may be
+        fewer than `n`.
+
+        Parameters
+        ----------
+        n : int, default=5
+            Number of candidates.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Data frame with a row for each candidate, the best one first. Its index
+            is the row of `cv_results_`, and its columns are columns of `cv_results_`:
+
+            - ``rank_test_*``, by the metric of `best_score_`;
+            - ``param_*``: the parameters, without the resource;
+            - ``mean_test_*`` and ``std_test_*`` of all metrics, and ``mean_train_*`` if
+              ``return_train_score=True``;
+            - ``n_resources`` and ``n_splits``: the amount of the resource and the number of splits
+              with which the candidate was evaluated;
+            - ``mean_fit_time`` and ``mean_score_time``, in seconds for each split;
+            - ``candidate_id``: the number of the candidate.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the search has not measured anything.
+        ValueError
+            If `n` is less than 1.
+        TypeError
+            If `n` is not an int.
+        ImportError
+            If pandas is not installed.
+        """
+        check_n(n)
+        if not hasattr(self, "cv_results_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has no candidates, since nothing was measured; "
+                "call fit first."
+            )
+        return top_candidates(
+            self.cv_results_,
+            int(n),
+            metric=self._rule.of_best_score(self.cv_results_),
+            resource=self.resource_,
+        )
 
     def refit_best(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the best candidate that was measured, with all resources.

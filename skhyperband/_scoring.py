@@ -67,6 +67,13 @@ class MetricRule:
         """Return what users call a metric: one without a name by the name that `scoring` is."""
         return self.scoring if metric == "score" and isinstance(self.scoring, str) else metric
 
+    def of_best_score(self, results: Results) -> str:
+        """Return the metric of `best_score_`: the one that `refit` names, else the one that promotes."""
+        names = [n.removeprefix("mean_test_") for n in results if n.startswith("mean_test_")]
+        if isinstance(self.refit, str) and self.refit in names:
+            return self.refit
+        return self.rank_by or names[0]
+
     def judge(self, outcome: Outcome) -> float:
         """Return the score that promotes; raise for a failure that must end the search."""
         if outcome.failure is not None:

@@ -25,10 +25,15 @@ def format_cell(cell: Cell) -> str:
 
 def to_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     """Return the table as a `pandas.DataFrame`; raise ImportError if pandas is not installed."""
+    return import_pandas().DataFrame(rows, columns=list(columns))
+
+
+def import_pandas() -> Any:
+    """Return pandas; raise if it is not installed."""
     try:
         import pandas
     except ImportError as error:
         raise ImportError(
             "A data frame needs pandas: install it, or skhyperband[pandas]."
         ) from error
-    return pandas.DataFrame(rows, columns=list(columns))
+    return pandas

@@ -9,6 +9,10 @@ import pytest
 
 import skhyperband
 import skhyperband.testing
+from skhyperband._display.importances import Importances
+from skhyperband._display.incumbent import Incumbent
+from skhyperband._display.parameters import NumberAxis, ParameterScores, ParameterValues
+from skhyperband._display.rungs import RungScores
 from skhyperband._results import RungResult
 from skhyperband._schedule import Bracket, Level, Rung
 
@@ -30,7 +34,10 @@ IGNORED_OF_RECORDS = {"PR01"}
 # Protocols: they have no constructor of their own, and users do not call it.
 IGNORED_OF_PROTOCOLS = {"PR01"}
 # Records within public records: the example and the relatives of the public ones are enough.
-INNER_RECORDS = (Rung, Bracket, Level, RungResult)
+INNER_RECORDS = (
+    *(Rung, Bracket, Level, RungResult),
+    *(RungScores, Incumbent, ParameterScores, ParameterValues, NumberAxis, Importances),
+)
 IGNORED_OF_INNER_RECORDS = {"PR01", "EX01", "SA01"}
 # The modules whose public names are public, besides the package itself.
 PUBLIC_MODULES = (skhyperband, skhyperband.testing)
@@ -118,7 +125,7 @@ def test_what_is_validated():
         *(
             f"{cls.__name__}.{name}"
             for cls in SEARCHES
-            for name in ("fit", "plan", "refit_best", "score")
+            for name in ("fit", "plan", "refit_best", "score", "top")
         ),
         "Plan.cost",
         "Plan.n_candidates",

@@ -64,7 +64,7 @@ LAYERS = [
     ["_level_evaluation", "_progress"],
     ["_halving"],
     ["_results"],
-    ["_scoring", "_resource_names"],
+    ["_scoring", "_resource_names", "_top"],
     ["_candidates", "_fitted"],
     ["_param_validation", "_data", "_planning", "_user_warnings"],
     ["_callbacks"],
@@ -72,6 +72,12 @@ LAYERS = [
     ["_preview", "_search_html"],
     ["_base"],
     ["_search", "testing", "_to_optuna"],
+    ["_display.measurements"],
+    ["_display.drawing"],
+    ["_display.rungs", "_display.incumbent", "_display.parameters", "_display.importances"],
+    ["_display.parameter_panels"],
+    ["_display.search_display"],
+    ["_display"],
     ["__init__"],
 ]
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}

@@ -290,6 +290,7 @@ class SpaceEncoding:
 
     def __init__(self, space: Space, defaults: Mapping[str, Any] | None = None):
         self.axes: list[Axis] = []
+        self._names_of_axes: list[str] = []
         self._space = space
         self._defaults = defaults or {}
         # For each dict of the space, the numbers of the axes by the names of the parameters.
@@ -313,7 +314,13 @@ class SpaceEncoding:
             if name in numbers and _are_equal(self.axes[numbers[name]], axis):
                 return numbers[name]
         self.axes.append(axis)
+        self._names_of_axes.append(name)
         return len(self.axes) - 1
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the parameters that have an axis."""
+        return list(dict.fromkeys(self._names_of_axes))
 
     def is_complete(self, part: int) -> bool:
         """Return whether all parameters of a dict have an axis."""
@@ -357,6 +364,28 @@ class SpaceEncoding:
         parts = rng.integers(len(self._space), size=n)
         uniform = rng.uniform(size=(n, len(self.axes)))
         return Points(parts, np.where(self._has_axis[parts], uniform, np.nan))
+
+    def with_new_values_of(self, name: str, points: Points, rng: np.random.Generator) -> Points:
+        """Return points with a parameter drawn anew, and all else as it is.
+
+        If the values of the parameter tell the dicts of the space apart, as the kind of an
+        estimator does, the dict is drawn anew, too, with the parameters that only this one has.
+        """
+        own = [number for number, other in enumerate(self._names_of_axes) if other == name]
+        is_new = np.zeros(points.coordinates.shape, dtype=bool)
+        is_new[:, own] = True
+        parts = points.parts
+        if self._tells_parts_apart(own):
+            parts = rng.integers(len(self._space), size=len(points))
+            is_new |= np.isnan(points.coordinates)
+        uniform = rng.uniform(size=points.coordinates.shape)
+        coordinates = np.where(is_new, uniform, points.coordinates)
+        return Points(parts, np.where(self._has_axis[parts], coordinates, np.nan))
+
+    def _tells_parts_apart(self, numbers: Sequence[int]) -> bool:
+        """Return whether these axes of one parameter are different lists without order."""
+        axes = [self.axes[number] for number in numbers]
+        return len(axes) > 1 and not any(axis.n_values is None or axis.is_ordered for axis in axes)
 
     def features(self, points: Points) -> np.ndarray:
         """Return the features of points, of shape (n, n_features), each between 0 and 1."""

@@ -1,0 +1,149 @@
+"""What the pictures of a search are computed from: its fitted attributes, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from skhyperband._messages import counted
+from skhyperband._results import Results
+from skhyperband._scoring import MetricRule
+from skhyperband._space import Candidate, Space, as_space
+
+# How far below the median a score may be, in distances between the median and the best score.
+_DEEPEST = 4.0
+# The share of scores that may be outliers.
+_FEW = 0.1
+
+
+class LevelSize(NamedTuple):
+    """What each candidate of a level is given: the amount of the resource and the splits."""
+
+    n_resources: int
+    n_splits: int
+
+    def __str__(self) -> str:
+        return f"{self.n_resources:,}, {counted(self.n_splits, 'split')}"
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What a search has measured, and what it searched.
+
+    Attributes
+    ----------
+    results : dict of str to ndarray
+        `cv_results_`.
+    rung_seconds : dict of tuple to float
+        The time of the fits and scores of each rung by (repeat, bracket, iter), without the
+        evaluations that another rung had made already.
+    metric : str
+    score_label : str
+        What the axis of the scores is called.
+    best_row : int or None
+        The row of the best candidate; None if no candidate has a score.
+    resource : str
+    max_resources : int
+    space : list of dict
+    defaults : dict
+        The parameters of the estimator as it is given.
+    """
+
+    results: Results
+    rung_seconds: Mapping[tuple[int, int, int], float]
+    metric: str
+    score_label: str
+    best_row: int | None
+    resource: str
+    max_resources: int
+    space: Space
+    defaults: Mapping[str, Any]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The mean score of each row."""
+        return self.results[f"mean_test_{self.metric}"]
+
+    @property
+    def level_sizes(self) -> list[LevelSize]:
+        """The size of the level of each row."""
+        columns = self.results["n_resources"].tolist(), self.results["n_splits"].tolist()
+        return [LevelSize(*sizes) for sizes in zip(*columns, strict=True)]
+
+    def candidate(self, row: int) -> Candidate:
+        """Return the parameters of the candidate of a row, without the resource."""
+        params = self.results["params"][row]
+        return {name: value for name, value in params.items() if name != self.resource}
+
+    def highest_rows(self) -> np.ndarray:
+        """Return the row of each candidate at the highest level at which it has a score.
+
+        A candidate that always failed has the row of the highest level that it reached.
+        """
+        has_score = np.isfinite(self.scores).tolist()
+        sizes = self.level_sizes
+        candidates = self.results["candidate_id"].tolist()
+        lowest_first = sorted(range(len(sizes)), key=lambda row: (has_score[row], sizes[row]))
+        row_of = {candidates[row]: row for row in lowest_first}
+        return np.array([row_of[candidate] for candidate in sorted(row_of)])
+
+
+def read_measurements(search: Any, metric: str | None) -> Measurements:
+    """Return what a fitted search has measured of a metric, by default the one of its best score.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If nothing was measured.
+    TypeError
+        If the object is not a search of this package.
+    ValueError
+        If the search has no such metric.
+    """
+    if not hasattr(search, "resource") or not hasattr(search, "param_distributions"):
+        raise TypeError(
+            "search must be a HyperbandSearchCV or a SuccessiveHalvingSearchCV, "
+            f"got {type(search).__name__}."
+        )
+    if not hasattr(search, "cv_results_"):
+        raise NotFittedError(
+            f"This {type(search).__name__} has nothing to show, since nothing was measured; "
+            "call fit first."
+        )
+    rule = MetricRule(search.scoring, search.rank_by, search.refit, search.error_score)
+    default = rule.of_best_score(search.cv_results_)
+    metric = default if metric is None else metric
+    if f"mean_test_{metric}" not in search.cv_results_:
+        columns = [name for name in search.cv_results_ if name.startswith("mean_test_")]
+        names = [name.removeprefix("mean_test_") for name in columns]
+        raise ValueError(f"metric={metric!r} is none of the metrics {names}; give one of them.")
+    return Measurements(
+        results=search.cv_results_,
+        rung_seconds={(r.repeat, r.bracket, r.iter): r.seconds for r in search.rungs_.rungs},
+        metric=metric,
+        score_label=_score_label(rule.label(metric)),
+        best_row=_best_row(search, metric, is_default=metric == default),
+        resource=search.resource_,
+        max_resources=search.max_resources_,
+        space=as_space(search.param_distributions),
+        defaults=search.estimator.get_params(),
+    )
+
+
+def _score_label(metric: str) -> str:
+    is_negative = metric.startswith("neg_")
+    return f"Mean test {metric}" + ("\n(higher is better)" if is_negative else "")
+
+
+def _best_row(search: Any, metric: str, *, is_default: bool) -> int | None:
+    ranked = int(search.cv_results_[f"rank_test_{metric}"].argmin())
+    row = getattr(search, "best_index_", ranked) if is_default else ranked
+    return row if np.isfinite(search.cv_results_[f"mean_test_{metric}"][row]) else None
+
+
+def lowest_usual(scores: np.ndarray) -> float:
+    """Return the score below which there are only outliers: few, and far below the others."""
+    median, best = np.median(scores), scores.max()
+    return float(min(median - _DEEPEST * (best - median), np.quantile(scores, _FEW)))

@@ -26,6 +26,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "FileNameSortKey",
+    "remove_config_comments": True,
     "image_srcset": ["2x"],
     "show_signature": False,
     "download_all_examples": False,

@@ -15,6 +15,8 @@ suppress_warnings = ["ref.term"]
 html_theme = "furo"
 html_title = "skhyperband"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["gallery.css"]
 
 # The docstrings say the types.
 autodoc_typehints = "none"

@@ -33,7 +33,7 @@ html_theme = "furo"
 html_title = "skhyperband"
 html_show_copyright = False
 html_static_path = ["_static"]
-html_css_files = ["custom.css"]
+html_css_files = ["custom.css", "gallery.css"]
 
 # The docstrings say the types.
 autodoc_typehints = "none"
@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "FileNameSortKey",
+    "remove_config_comments": True,
     "image_srcset": ["2x"],
     "show_signature": False,
     "download_all_examples": False,

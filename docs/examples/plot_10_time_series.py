@@ -8,7 +8,7 @@ candidates begin with the most recent ones.
 """
 
 # %%
-# The series is made up: the hourly load of a small power grid over 150 days, with a rhythm of
+# The series is made up: the hourly load of a small power grid over 100 days, with a rhythm of
 # the day that slowly shifts, weekends, and a trend. Each hour is to be predicted from what was
 # known a day before.
 
@@ -25,7 +25,7 @@ from sklearn.svm import SVR
 from skhyperband import HyperbandSearchCV
 
 rng = np.random.default_rng(0)
-times = pd.date_range("2026-01-01", periods=150 * 24, freq="h")
+times = pd.date_range("2026-01-01", periods=100 * 24, freq="h")
 hours = np.arange(len(times))
 weekend = np.isin(times.day_of_week, [5, 6])
 noise = pd.Series(rng.normal(scale=2, size=len(times))).ewm(halflife=6).mean()
@@ -35,7 +35,7 @@ load = pd.Series(
     + 8 * np.sin(2 * np.pi * (hours - hours / 300) / 24)
     + 3 * np.sin(4 * np.pi * hours / 24)
     - 6 * weekend
-    + 3 * noise.to_numpy(),
+    + noise.to_numpy() / 2,
     index=times,
 )
 table = pd.DataFrame(
@@ -64,7 +64,7 @@ model = make_pipeline(StandardScaler(), SVR())
 search = HyperbandSearchCV(
     model,
     {
-        "svr__C": loguniform(0.1, 1000),
+        "svr__C": loguniform(0.1, 300),
         "svr__gamma": loguniform(1e-4, 1),
         "svr__epsilon": loguniform(0.01, 3),
     },

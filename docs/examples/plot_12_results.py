@@ -24,8 +24,8 @@ search = HyperbandSearchCV(
     make_pipeline(StandardScaler(), KernelRidge()),
     {
         "kernelridge__kernel": ["laplacian", "rbf", "poly"],
-        "kernelridge__alpha": loguniform(1e-4, 100),
-        "kernelridge__gamma": loguniform(1e-4, 1),
+        "kernelridge__alpha": loguniform(0.01, 100),
+        "kernelridge__gamma": loguniform(1e-4, 0.1),
         "kernelridge__coef0": uniform(0, 2),
     },
     random_state=0,
@@ -40,7 +40,8 @@ search.fit(X, y)
 # good, since it is the best of several: a fair score needs samples that the search did not see.
 
 print(f"{search.best_score_:.3f}")
-search.best_params_
+for name, value in search.best_params_.items():
+    print(f"{name} = {value if isinstance(value, str) else format(value, '.3g')}")
 
 # %%
 # The five best
@@ -104,3 +105,5 @@ trained = (results["n_resources_trained"] * results["n_splits"]).sum() / search.
 n_candidates = results["candidate_id"].nunique()
 everything = search.n_splits_ * n_candidates
 print(f"{trained:.0f} fits instead of {everything}, for {n_candidates} candidates")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -373,9 +373,7 @@ class BaseHalvingSearchCV(SearchBase):
 
     @property
     def _metric_of_best(self) -> str:
-        if self.multimetric_ and isinstance(self.refit, str):
-            return self.refit
-        return self._promoting_metric
+        return self._rule.of_best_score(self.cv_results_)
 
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))

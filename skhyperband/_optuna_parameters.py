@@ -1,7 +1,7 @@
 """Describes the parameters of a search in the terms of Optuna: its distributions and values."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,13 @@ from skhyperband._samplers.encoding import (
     DistributionAxis,
     ListAxis,
     axis_of,
-    has_names_of,
     is_number,
+    suits_log_scale,
 )
 from skhyperband._space import Candidate, Space, plain, value_key
 
 # The part of a distribution that counts where it has no end.
 _TAIL = 1e-3
-# Numbers whose ends differ by less than this factor are on a linear scale.
-_LEAST_RATIO_OF_LOG = 10
 # Of the text of a value that Optuna cannot store, in characters.
 _LONGEST_TEXT = 200
 _OTHER = "{} (other)"
@@ -123,11 +121,7 @@ def _are_integers(values: Sequence[Any]) -> bool:
 def _numbers(low: Any, median: Any, high: Any, *, is_integer: bool) -> Numbers:
     """Return numbers, whose scale is the one on which the median is in the middle of the ends."""
     low, median, high = float(low), float(median), float(high)
-    is_log = low > 0 and high >= _LEAST_RATIO_OF_LOG * low
-    if is_log:
-        geometric = (math.log(low) + math.log(high)) / 2
-        arithmetic = math.log(low / 2 + high / 2)
-        is_log = math.log(median) < (geometric + arithmetic) / 2
+    is_log = suits_log_scale(low, median, high)
     is_integer = is_integer and max(abs(low), abs(high)) <= LARGEST_EXACT
     return Numbers(low, high, is_integer, is_log)
 
@@ -243,16 +237,3 @@ def _parameter(name: str, searched: Sequence[Any], measured: Sequence[Any]) -> O
     numbers = _united(ranges).extended_to(values)
     others = [value for value in values if not numbers.holds(value)]
     return OptunaParameter(name, numbers, _categories(others) if others else None)
-
-
-def with_defaults(candidate: Candidate, space: Space, defaults: Mapping[str, Any]) -> Candidate:
-    """Return a candidate with the values that it has for what it does not name.
-
-    An initial candidate may name only some of the parameters of a dict.
-    """
-    if any(candidate.keys() == part.keys() for part in space):
-        return candidate
-    for part in space:
-        if has_names_of(part, candidate, defaults):
-            return {name: candidate.get(name, defaults.get(name)) for name in part}
-    return candidate

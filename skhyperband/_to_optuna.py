@@ -10,8 +10,9 @@ from sklearn.exceptions import NotFittedError
 
 from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._optuna import import_optuna, quiet
-from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters, with_defaults
+from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters
 from skhyperband._results import Results, rows_of_highest_level
+from skhyperband._samplers.encoding import with_defaults
 from skhyperband._space import as_space
 
 _PREFIX = "mean_test_"

@@ -1,7 +1,6 @@
 """The data of the picture of the parameters: each candidate's score, and its parameters."""
 
 import contextlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,11 @@ import numpy as np
 
 from skhyperband._display.measurements import LevelSize, Measurements
 from skhyperband._messages import repr_of
-from skhyperband._samplers.encoding import is_number
-from skhyperband._space import Candidate, Space, value_key
+from skhyperband._samplers.encoding import is_number, suits_log_scale, with_defaults
+from skhyperband._space import Space, value_key
 
 # Numbers of a list that has no more than these stand side by side.
 _MOST_SIDE_BY_SIDE = 8
-# An axis is logarithmic if its ends differ by at least this factor, and its middle suits that.
-_SMALLEST_RATIO = 10.0
 _LONGEST_LABEL = 40
 
 
@@ -119,7 +116,7 @@ def parameter_scores(measured: Measurements, names: Sequence[str]) -> ParameterS
     sizes = [measured.level_sizes[row] for row in rows]
     level_sizes = tuple(sorted(set(sizes)))
     candidates = [
-        _with_defaults(measured.candidate(row), measured.space, measured.defaults) for row in rows
+        with_defaults(measured.candidate(row), measured.space, measured.defaults) for row in rows
     ]
     ids = measured.results["candidate_id"]
     best = None
@@ -134,20 +131,6 @@ def parameter_scores(measured: Measurements, names: Sequence[str]) -> ParameterS
         resource=measured.resource,
         score_label=measured.score_label,
     )
-
-
-def _with_defaults(
-    candidate: Candidate, space: Space, defaults: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return a candidate with the values of the estimator for what it does not name.
-
-    Initial candidates may leave parameters out. Of a list of dicts, other candidates do not have
-    the parameters of the other dicts.
-    """
-    if any(candidate.keys() == part.keys() for part in space):
-        return candidate
-    names = {name for part in space for name in part} if len(space) == 1 else set()
-    return {name: defaults[name] for name in names if name in defaults} | candidate
 
 
 def _values_of(
@@ -214,7 +197,7 @@ def _number_axis(searched: Sequence[Any], numbers: Sequence[float]) -> NumberAxi
     return NumberAxis(
         low=min([low, *numbers]),
         high=max([high, *numbers]),
-        is_log=min([low, *numbers]) > 0 and any(_suits_log(*found) for found in ranges),
+        is_log=min([low, *numbers]) > 0 and any(suits_log_scale(*found) for found in ranges),
         has_integers=all(isinstance(number, (int, np.integer)) for number in numbers),
     )
 
@@ -238,11 +221,3 @@ def _range_of(values: Any, drawn: Sequence[float]) -> tuple[float, float, float]
     else:
         drawn = [value for value in values if is_number(value)]
     return (min(drawn), float(np.median(drawn)), max(drawn)) if drawn else None
-
-
-def _suits_log(low: float, middle: float, high: float) -> bool:
-    """Return whether the median lies nearer to the middle of a logarithmic axis than of a linear."""
-    if low <= 0 or high < _SMALLEST_RATIO * low:
-        return False
-    place = math.log(middle / low) / math.log(high / low)
-    return abs(place - 0.5) < abs((middle - low) / (high - low) - 0.5)

@@ -5,6 +5,7 @@ log-uniform and integer parameters are all uniform between 0 and 1. The coordina
 with a list is the place of its value in the list.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ LARGEST_EXACT = 2**53
 _COMPARED = np.array([0.01, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 0.99])
 # A longer list without order has one feature, not one for each value.
 MOST_CATEGORIES = 64
+# Numbers whose ends differ by less than this factor are on a linear scale.
+_LEAST_RATIO_OF_LOG = 10.0
 # The coordinate of a parameter that a candidate does not have.
 _NEUTRAL = 0.5
 
@@ -170,6 +173,15 @@ def is_number(value: Any) -> bool:
     return has_type and not isinstance(value, bool) and bool(value == value)
 
 
+def suits_log_scale(low: float, median: float, high: float) -> bool:
+    """Return whether a median is nearer to the middle of a logarithmic scale than of a linear one."""
+    if low <= 0 or high < _LEAST_RATIO_OF_LOG * low:
+        return False
+    linear = (median / 2 - low / 2) / (high / 2 - low / 2)  # Differences may be too large.
+    logarithmic = (math.log(median) - math.log(low)) / (math.log(high) - math.log(low))
+    return abs(logarithmic - 0.5) < abs(linear - 0.5)
+
+
 def _as_float(value: Any) -> float:
     """Return a number as a float; NaN for what is none, or too large."""
     try:
@@ -242,6 +254,19 @@ def has_names_of(
         name in defaults and not any(name.startswith(f"{n}__") for n in candidate)
         for name in missing
     )
+
+
+def with_defaults(candidate: Candidate, space: Space, defaults: Mapping[str, Any]) -> Candidate:
+    """Return a candidate with the values that it has for what it does not name.
+
+    An initial candidate may name only some of the parameters of a dict.
+    """
+    if any(candidate.keys() == part.keys() for part in space):
+        return candidate
+    for part in space:
+        if has_names_of(part, candidate, defaults):
+            return {name: candidate.get(name, defaults.get(name)) for name in part}
+    return candidate
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ typical-uses: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_types.py
 
 doctest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' README.md docs skhyperband
+	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' \
+		--ignore-glob='*/draw.py' README.md docs skhyperband
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -44,11 +45,12 @@ examples:
 	rm -rf docs/auto_examples
 	$(MAKE) docs
 
-# The oldest dependencies that setup.cfg allows, and none of the extras: one example needs pandas,
-# and one needs Optuna.
+# The oldest dependencies that setup.cfg allows, and none of the extras: three examples
+# need pandas, matplotlib or Optuna.
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
+		--deselect skhyperband/_display/search_display.py::skhyperband._display.search_display.SearchDisplay \
 		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna
 
 # Both archives, and a check of what is in them; the wheel must work on its own.

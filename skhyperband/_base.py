@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,24 +99,24 @@ class BaseHalvingSearchCV(SearchBase):
         estimator: Any,
         param_distributions: ParamDistributions,
         *,
+        sampler: SamplerName | Sampler | OptunaSampler,
+        initial_candidates: InitialCandidates,
+        scoring: Scoring,
+        rank_by: str | None,
+        cv: CrossValidation,
         n_candidates: int | str,
         factor: float,
         resource: str,
         max_resources: int | Literal["auto"],
         min_resources: MinResources,
         min_splits: MinSplits,
-        sampler: SamplerName | Sampler | OptunaSampler,
-        initial_candidates: InitialCandidates,
+        max_time: MaxTime,
         continue_training: ContinueTraining,
-        scoring: Scoring,
-        rank_by: str | None,
-        refit: Refit,
-        cv: CrossValidation,
         n_jobs: int | None,
         pre_dispatch: int | str,
-        max_time: MaxTime,
         journal: JournalPath,
         random_state: RandomState,
+        refit: Refit,
         error_score: ErrorScore,
         return_train_score: bool,
         verbose: int,
@@ -169,6 +170,11 @@ class BaseHalvingSearchCV(SearchBase):
     def _bracket_rules(self) -> BracketRules:
         """Return how candidates compete, and whether the brackets are repeated."""
         return BracketRules()
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            with contextlib.suppress(AttributeError):
+                delattr(self, name)
 
     def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():
@@ -330,7 +336,7 @@ class BaseHalvingSearchCV(SearchBase):
                 callbacks.attach(
                     run.evaluator,
                     in_process=run.executor.in_process,
-                    show_results=lambda: self._set_results_so_far(run, plan, scorer),
+                    show_results=lambda: self._show_results(run, plan, scorer),
                 )
             stop_reason = self._search(run, plan, scorer)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
@@ -376,6 +382,7 @@ class BaseHalvingSearchCV(SearchBase):
 
     def _set_results(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
         """Set all fitted attributes that do not depend on which candidate is the best."""
+        self._forget("best_index_", "best_score_", "best_params_")  # Of the level before.
         self.stop_reason_ = "interrupted"  # Unless `fit` comes to its end.
         self._set_attributes(
             attributes_of_run(
@@ -398,6 +405,12 @@ class BaseHalvingSearchCV(SearchBase):
             self._set_results(run, plan, scorer)
             with contextlib.suppress(Exception):  # Nothing has a score, or `refit` raises.
                 self._set_best()
+
+    def _show_results(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+        """Set the attributes for callbacks; the best score is NaN while nothing has a score."""
+        self._set_results_so_far(run, plan, scorer)
+        if not hasattr(self, "best_score_"):
+            self.best_score_ = math.nan
 
     def _set_best(self) -> None:
         """Set `best_index_`, `best_score_` and `best_params_`."""
@@ -518,15 +531,14 @@ class BaseHalvingSearchCV(SearchBase):
         callbacks: SearchCallbacks | None = None,
     ) -> None:
         estimator = self._unfitted_best()
-        start = time.perf_counter()
         with contextlib.nullcontext() if callbacks is None else callbacks.refit(estimator):
+            start = time.perf_counter()
             fit_all(estimator, X, y, fit_params)
-        self.refit_time_ = time.perf_counter() - start
-        self.best_estimator_ = estimator
-        with contextlib.suppress(AttributeError):
-            del self.feature_names_in_  # Of an earlier refit.
-        if hasattr(estimator, "feature_names_in_"):
-            self.feature_names_in_ = estimator.feature_names_in_
+            self.refit_time_ = time.perf_counter() - start
+            self.best_estimator_ = estimator
+            self._forget("feature_names_in_")  # Of an earlier refit.
+            if hasattr(estimator, "feature_names_in_"):
+                self.feature_names_in_ = estimator.feature_names_in_
 
     def _unfitted_best(self) -> Any:
         return clone(self.estimator).set_params(**clone(self.best_params_, safe=False))

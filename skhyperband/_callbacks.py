@@ -49,13 +49,15 @@ class SearchCallbacks(Observer):
     """
 
     def __init__(self, search: Any, context: Any, data: SearchData):
-        self._search_estimator = search
-        self._root = context
+        self._search = search
+        self._fit_context = context
         self._data = data
-        self._search: Any = None
-        self._level: Any = None
+        self._search_context: Any = None
+        self._level_context: Any = None
         # The evaluations that began, by the identity of their tasks; the task keeps it unique.
         self._evaluations: dict[int, tuple[Task, Any]] = {}
+        self._n_begun = 0
+        self._errors: list[Exception] = []
         self._lock = threading.Lock()
         self._in_process = False
         self._training_part: Callable[[Task], dict[str, Any]] = lambda task: {}
@@ -89,21 +91,22 @@ class SearchCallbacks(Observer):
     # -- the fit of the search
 
     def _all_data(self) -> dict[str, Any]:
-        return _hook_arguments(self._data.X, self._data.y, params=self._data.fit_params)
+        params = {**self._data.score_params, **self._data.fit_params}
+        return _hook_arguments(self._data.X, self._data.y, params=params)
 
     def fit_begin(self) -> None:
         """Tell that the fit begins."""
-        self._begin(self._root, **self._all_data())
+        self._begin(self._fit_context, **self._all_data())
 
     def fit_end(self) -> None:
         """Tell that the fit has ended; the search is fitted now."""
-        fitted: dict[str, Any] | None = {} if self._search_estimator.refit else None
-        self._end(self._root, **self._all_data(), reconstruction_attributes=fitted)
+        fitted: dict[str, Any] | None = {} if self._search.refit else None
+        self._end(self._fit_context, **self._all_data(), reconstruction_attributes=fitted)
 
     @contextlib.contextmanager
     def refit(self, estimator: Any) -> Iterator[None]:
         """Context of the refit, whose estimator the callbacks reach."""
-        context = self._root.subcontext(task_name=_REFIT)
+        context = self._fit_context.subcontext(task_name=_REFIT)
         with handing_callbacks(context, estimator):
             self._begin(context, **self._all_data())
             yield
@@ -113,16 +116,18 @@ class SearchCallbacks(Observer):
 
     def search_begin(self, n_levels: int | None) -> None:
         """Tell that the search begins."""
-        self._search = self._root.subcontext(task_name=_SEARCH, max_subtasks=n_levels)
-        self._begin(self._search)
+        self._search_context = self._fit_context.subcontext(
+            task_name=_SEARCH, max_subtasks=n_levels
+        )
+        self._begin(self._search_context)
 
     def level_begin(self, level: Level, entries: Sequence[RungEntry], n_evaluations: int) -> None:
         """Tell that a level begins."""
-        self._level = self._search.subcontext(
+        self._level_context = self._search_context.subcontext(
             task_name=_LEVEL, max_subtasks=n_evaluations, sequential_subtasks=False
         )
         self._n_begun = 0
-        self._begin(self._level)
+        self._begin(self._level_context)
 
     def evaluation_begin(self, entry: RungEntry, task: Task) -> None:
         """Tell that an evaluation begins; in this process its fit does that."""
@@ -130,7 +135,9 @@ class SearchCallbacks(Observer):
             self._begin_evaluation(self._evaluation_of(task), task)
 
     def evaluation_end(self, entry: RungEntry, task: Task, outcome: Outcome) -> None:
-        """Tell that an evaluation has ended."""
+        """Tell that an evaluation has ended; raise the error of a hook in its fit."""
+        if self._errors:
+            raise self._errors[0]
         if id(task) not in self._evaluations:  # It was answered from a journal, or not fitted.
             self._begin_evaluation(self._evaluation_of(task), task)
         self._end_evaluation(task)
@@ -140,44 +147,64 @@ class SearchCallbacks(Observer):
         for task, _ in list(self._evaluations.values()):
             self._end_evaluation(task)
         self._show_results()
+        # What is cut short is refitted at once.
+        refitted = self._refitted if result.complete else None
         self.stop_requested |= self._end(
-            self._level, **self._all_data(), reconstruction_attributes=self._refitted
+            self._level_context, **self._all_data(), reconstruction_attributes=refitted
         )
-        self._level = None
+        self._level_context = None
 
     def search_end(self, reason: StopReason) -> None:
-        """Tell that the search has ended."""
-        self._end(self._search)
+        """Tell that the search has ended, unless an exception ends the fit."""
+        if reason != "interrupted":
+            self._end(self._search_context)
 
     def _refitted(self) -> dict[str, Any] | None:
         """Return what makes a copy of the search ready to predict, as if it had ended now.
 
-        Only callbacks that ask for a fitted estimator have it refitted.
+        It is refitted only for callbacks that ask for a fitted estimator. They get none if that
+        fails.
         """
-        search = self._search_estimator
+        search = self._search
         if not search.refit or not hasattr(search, "best_params_"):
             return None
         best = search._unfitted_best()
+        for part in [best, *best.get_params(deep=True).values()]:
+            if hasattr(part, "set_callbacks") and not isinstance(part, type):
+                part.set_callbacks()  # This fit is no part of the search.
         data = self._data
-        return {"best_estimator_": fit_all(best, data.X, data.y, data.fit_params)}
+        try:
+            fit_all(best, data.X, data.y, data.fit_params)
+        except Exception:
+            return None
+        names = ("feature_names_in_",) if hasattr(best, "feature_names_in_") else ()
+        return {"best_estimator_": best, **{name: getattr(best, name) for name in names}}
 
     # -- an evaluation
 
     @contextlib.contextmanager
     def around_fit(self, task: Task, estimator: Any) -> Iterator[None]:
-        """Context of a fit in this process, whose estimator the callbacks reach."""
-        if self._level is None:  # The estimator as it is given is measured before the levels.
+        """Context of a fit in this process, whose estimator the callbacks reach.
+
+        An error of a hook is no failure of the fit. It ends the search after it.
+        """
+        if (
+            self._level_context is None
+        ):  # The estimator as it is given is measured before the levels.
             yield
             return
         context = self._evaluation_of(task)
         with handing_callbacks(context, estimator):
-            self._begin_evaluation(context, task)
+            try:
+                self._begin_evaluation(context, task)
+            except Exception as error:
+                self._errors.append(error)
             yield
 
     def _evaluation_of(self, task: Task) -> Any:
         """Return a new context for the evaluation of a task."""
         with self._lock:  # Fits in several threads may begin at the same time.
-            context = self._level.subcontext(task_name=_EVALUATION, task_id=self._n_begun)
+            context = self._level_context.subcontext(task_name=_EVALUATION, task_id=self._n_begun)
             self._n_begun += 1
             self._evaluations[id(task)] = task, context
         return context
@@ -192,10 +219,10 @@ class SearchCallbacks(Observer):
     # -- hooks
 
     def _begin(self, context: Any, **arguments: Any) -> None:
-        context.call_on_fit_task_begin(estimator=self._search_estimator, **arguments)
+        context.call_on_fit_task_begin(estimator=self._search, **arguments)
 
     def _end(self, context: Any, **arguments: Any) -> bool:
-        return bool(context.call_on_fit_task_end(estimator=self._search_estimator, **arguments))
+        return bool(context.call_on_fit_task_end(estimator=self._search, **arguments))
 
 
 def _hook_arguments(X: Any, y: Any = None, *, params: Mapping[str, Any]) -> dict[str, Any]:

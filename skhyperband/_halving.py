@@ -43,7 +43,7 @@ def run_levels(
             evaluation.evaluate(level, entries, pending)
         finally:
             result = history.close_level(level, entries)
-            observer.level_end(level, result, clock() - start)
+        observer.level_end(level, result, clock() - start)
         if observer.stop_requested and not result.complete:
             return "callback"
         if not result.complete and not brackets.goes_on_after(result):

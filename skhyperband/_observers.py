@@ -34,7 +34,10 @@ class Observer:
         """Do what is due after an evaluation was recorded."""
 
     def level_end(self, level: Level, result: LevelResult, seconds: float) -> None:
-        """Do what is due after a level, complete or not; `seconds` is its wall time."""
+        """Do what is due after a level, complete or not; `seconds` is its wall time.
+
+        It is not called where an exception ends the level.
+        """
 
     def search_end(self, reason: StopReason) -> None:
         """Do what is due after the search has ended, whatever ended it."""

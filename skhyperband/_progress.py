@@ -14,7 +14,6 @@ from skhyperband._schedule import Level, Plan, RungEvaluations, count_evaluation
 _SECONDS_OF_SILENCE = 60.0
 # Of a value, in a line of an evaluation.
 _LONGEST_VALUE = 40
-_LEVEL_WIDTH = 7
 
 
 class RemainingTime:
@@ -96,6 +95,8 @@ class ProgressPrinter(Observer):
     n_workers : int
     prints_evaluations : bool
     has_journal : bool
+    repeats_forever : bool
+        Whether the search goes on until the deadline.
     clock : callable
         Returns seconds.
     deadline : float
@@ -109,17 +110,20 @@ class ProgressPrinter(Observer):
         *,
         prints_evaluations: bool = False,
         has_journal: bool = False,
+        repeats_forever: bool = False,
         clock: Callable[[], float] = time.time,
         deadline: float = math.inf,
     ):
         self._plan = plan
         self._prints_evaluations = prints_evaluations
         self._has_journal = has_journal
+        self._repeats_forever = repeats_forever
         self._clock = clock
         self._deadline = deadline
         self._start = self._last_line = clock()
         self._remaining = RemainingTime(plan, n_workers)
         self._n_levels: int | None = None
+        self._score_width = 10
         self._n_ended = 0
         self._level: Level | None = None
         self._n_evaluations = self._n_evaluated = 0
@@ -178,11 +182,15 @@ class ProgressPrinter(Observer):
         return self._clock() - self._start
 
     @property
+    def _level_width(self) -> int:
+        return max(7, 2 * len(str(self._n_levels)) + 1)
+
+    @property
     def _columns(self) -> list[tuple[str, int]]:
         """The headings, with the widths of their columns."""
         resource = self._plan.resource
         return [
-            ("level", _LEVEL_WIDTH),
+            ("level", self._level_width),
             ("candidates", 10),
             (resource, max(len(resource), len(str(self._plan.max_resources)))),
             ("splits", 6),
@@ -203,7 +211,9 @@ class ProgressPrinter(Observer):
 
     def _remaining_text(self, level: Level, n_left: int) -> str:
         """Return about how long the search still takes; with a time limit not more than that."""
-        seconds = self._remaining.after(level, n_left=n_left, now=self._clock())
+        seconds = None
+        if not self._repeats_forever:
+            seconds = self._remaining.after(level, n_left=n_left, now=self._clock())
         until_deadline = max(0.0, self._deadline - self._clock())
         if seconds is None or seconds > until_deadline:
             return "?" if until_deadline == math.inf else duration_text(until_deadline)
@@ -214,15 +224,17 @@ class ProgressPrinter(Observer):
             return
         remaining = self._remaining_text(self._level, self._n_evaluations - self._n_evaluated)
         self._print(
-            str(self._n_ended + 1).rjust(_LEVEL_WIDTH),
+            str(self._n_ended + 1).rjust(self._level_width),
             f"{self._n_evaluated} of {self._n_evaluations} evaluations, "
             f"{duration_text(self._elapsed)} elapsed, {remaining} remaining",
         )
 
     def _line_of(self, entry: RungEntry, task: Task, outcome: Outcome) -> str:
         width = len(str(self._plan.max_resources))
-        place = f"{self._plan.resource} {task.n_resources:>{width}}  split {task.split}"
+        split = str(task.split).rjust(len(str(self._plan.n_splits - 1)))
+        place = f"{self._plan.resource} {task.n_resources:>{width}}  split {split}"
         came_to = "failed" if outcome.failure is not None else _scores_text(outcome.test_scores)
+        self._score_width = max(self._score_width, len(came_to))
         took = (
             "from journal"
             if outcome.replayed
@@ -232,7 +244,7 @@ class ProgressPrinter(Observer):
             f"{name}={_value_text(value)}" for name, value in task.candidate.items()
         )
         number = f"candidate {entry.candidate:>4}"
-        return f"    {number}  {place}  {came_to:>10}  {took:>8}  {params or 'as given'}"
+        return f"    {number}  {place}  {came_to:>{self._score_width}}  {took:>8}  {params or 'as given'}"
 
 
 def duration_text(seconds: float) -> str:

@@ -209,7 +209,8 @@ class Plan:
     ----------
     brackets : tuple of Bracket
         The brackets, round by round, from the one with the most halvings to the one
-        with the fewest.
+        with the fewest. Each has the attributes `repeat` (its round, from 0), `s` (its
+        number of halvings), `rungs` and `n_candidates`.
     factor : fractions.Fraction
         Number by which the candidates are divided, and the amount of the resource is
         multiplied, from one rung to the next.
@@ -274,12 +275,21 @@ class Plan:
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
-        """All rungs, in the order of the brackets."""
+        """All rungs, in the order of the brackets.
+
+        Each has the attributes `repeat`, `bracket`, `iter`, `n_candidates`, `n_resources` and
+        `n_splits`, which are the columns of the table.
+        """
         return tuple(rung for bracket in self.brackets for rung in bracket.rungs)
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """All levels, in the order in which they are evaluated."""
+        """All levels, in the order in which they are evaluated.
+
+        A level consists of the rungs of a round that have the same amount of the resource and
+        the same number of splits. It has the attributes `repeat`, `n_resources`, `n_splits` and
+        `rungs`.
+        """
         return group_by_level(self.brackets)
 
     @property

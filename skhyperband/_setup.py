@@ -270,6 +270,7 @@ class HalvingRun:
         callbacks: SearchCallbacks | None,
     ):
         seeds = draw_seeds(search.random_state, session)
+        rules = search._bracket_rules()
         initial = [dict(candidate) for candidate in search.initial_candidates or []]
         self._plan = plan
         self._deadline = deadline
@@ -283,11 +284,10 @@ class HalvingRun:
         self.executor = self._make_executor(search, session)
         observers: list[Observer] = [] if callbacks is None else [callbacks]
         if search.verbose:
-            observers.insert(0, self._make_printer(search.verbose))
+            observers.insert(0, self._make_printer(search.verbose, rules))
         self._observer = Observers(observers)
         if session is not None and search.n_candidates != "all" and learns(search.sampler):
             self._tell_known(search, session, seeds, initial, score)
-        rules = search._bracket_rules()
         self.brackets = RunningBrackets(
             plan,
             rules=rules,
@@ -301,12 +301,13 @@ class HalvingRun:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
 
-    def _make_printer(self, verbose: int) -> ProgressPrinter:
+    def _make_printer(self, verbose: int, rules: BracketRules) -> ProgressPrinter:
         return ProgressPrinter(
             self._plan,
             self.executor.n_workers,
             prints_evaluations=verbose > 1,
             has_journal=self._has_journal,
+            repeats_forever=rules.repeats_forever,
             clock=self._clock,
             deadline=self._deadline,
         )

@@ -66,11 +66,12 @@ def check_sampler(
     Parameters
     ----------
     make_sampler : callable
-        Is called without arguments, many times, and returns a new sampler each time, always
-        with the same seed. For a class whose constructor needs no arguments, pass the class.
+        Function that returns a new sampler, always with the same seed. It is called many
+        times, without arguments. A class whose constructor needs no arguments can be passed
+        as it is.
     param_distributions : dict or list of dict
-        The space that the sampler draws from, as it is passed to a search. Pass the object
-        that the samplers use themselves, so that its modification is noticed.
+        Search space from which the sampler draws, in the form in which a search takes it. Pass
+        the very object that the samplers use, so that a sampler that modifies it is noticed.
     allow_duplicates : bool, default=False
         Whether the sampler may return a candidate more than once.
 

@@ -465,7 +465,7 @@ def test_a_callback_stops_a_search_within_a_level(classification, search_class, 
         search = searching(search_class, n_jobs=n_jobs).set_callbacks(told).fit(*classification)
 
     assert search.stop_reason_ == "callback"
-    assert search.cv_results_["n_splits"].max() == 2
+    assert search.cv_results_["n_splits"].max() < 3
     assert sorted(told.names("begin")) == sorted(told.names("end"))
 
 
@@ -569,3 +569,153 @@ def test_a_search_within_a_search(classification):
     assert {context.estimator_name for context in levels} == {"SuccessiveHalvingSearchCV"}
     assert len(told.hooks("begin")) == len(told.hooks("end"))
     assert len(told.hooks("setup")) == 1
+
+
+# --- errors reach the user ---------------------------------------------------------
+
+
+class ReadsTheScore(Recording):
+    """Reads the best score at the end of each level, as rules do."""
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "level":
+            self.note("score", estimator, context, score=estimator.best_score_)
+
+
+class Interrupting(Scored):
+    """Is interrupted at a fit."""
+
+    n_fits = 0
+    at = 1
+
+    def fit(self, X, y=None):
+        type(self).n_fits += 1
+        if type(self).n_fits == self.at:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("at", [1, 12])
+def test_ctrl_c_in_a_fit_is_raised_at_once(classification, monkeypatch, at):
+    """Nothing is fitted for callbacks any more, and no hook hides the interruption."""
+    monkeypatch.setattr(Interrupting, "n_fits", 0)
+    monkeypatch.setattr(Interrupting, "at", at)
+    told = [ReadsTheScore(), WithFitted()]
+    search = searching(HyperbandSearchCV, Interrupting(), cv=2).set_callbacks(*told)
+
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+
+    assert Interrupting.n_fits == at
+    assert all(len(one.hooks("teardown")) == 1 for one in told)
+
+
+def test_a_failing_fit_is_raised(classification):
+    """With `error_score="raise"`, the user sees the error of the fit."""
+    search = searching(HyperbandSearchCV, Failing(below=2), error_score="raise")
+
+    with pytest.raises(ArithmeticError, match="too low"):
+        search.set_callbacks(ReadsTheScore()).fit(*classification)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_the_best_score_is_nan_while_there_is_none(classification):
+    """A rule can read the score of a level on which everything failed; `fit` then says why."""
+    told = ReadsTheScore()
+    search = searching(HyperbandSearchCV, Failing(below=2)).set_callbacks(told)
+
+    with pytest.raises(ValueError, match="finite score"):
+        search.fit(*classification)
+
+    [(_, _, _, given)] = told.hooks("score")
+    assert np.isnan(given["score"])
+    assert not hasattr(search, "best_score_")
+
+
+def test_an_error_at_the_beginning_of_an_evaluation_is_raised(classification, engine):
+    """It is no failure of the candidate, wherever the candidate is fitted."""
+
+    class Fails(Recording):
+        def on_fit_task_begin(self, estimator, context):
+            if context.task_name == EVALUATION:
+                raise RuntimeError("This callback fails.")
+
+    _, n_jobs = engine
+    search = searching(HyperbandSearchCV, n_jobs=n_jobs).set_callbacks(Fails())
+
+    with pytest.raises(RuntimeError, match="This callback fails"):
+        search.fit(*classification)
+
+
+class FailsWithAll(Scored):
+    """Fails with all samples."""
+
+    def fit(self, X, y=None):
+        if len(X) == 200:
+            raise ValueError("This fit of all samples fails.")
+        return super().fit(X, y)
+
+
+def test_a_refit_for_callbacks_may_fail(classification):
+    """Callbacks then get no fitted estimator, and the search goes on."""
+    X, y = classification
+    told = WithFitted()
+    search = searching(HyperbandSearchCV, FailsWithAll()).set_callbacks(told)
+
+    with pytest.raises(ValueError, match="all samples"):
+        search.fit(X[:200], y[:200])
+
+    fitted = [given["fitted_estimator"] for _, _, _, given in told.hooks("end", "level")]
+    assert len(fitted) == search.n_iterations_
+    assert set(fitted) == {None}
+
+
+def test_a_refit_for_callbacks_is_no_task(regression):
+    """Callbacks of the inner estimator are not told of it."""
+    inner = Recording()
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Iterating().set_callbacks(inner),
+        {"shift": uniform(0, 1)},
+        n_candidates=9,
+        random_state=0,
+    )
+
+    search.set_callbacks(WithFitted()).fit(*regression)
+
+    assert len({context.root_uuid for _, _, context, _ in inner.record}) == 1
+    assert len(inner.hooks("begin", "iteration")) == 2 * (n_evaluations(search) + 1)
+
+
+def test_a_best_candidate_of_an_earlier_level_does_not_stay(classification):
+    """If a callable `refit` raises in the end, the search has no best candidate."""
+    n_calls = []
+
+    def fails_in_the_end(results):
+        n_calls.append(1)
+        if len(n_calls) > 2:
+            raise ValueError("This choice fails.")
+        return 0
+
+    search = searching(SuccessiveHalvingSearchCV, refit=fails_in_the_end)
+
+    with pytest.raises(ValueError, match="This choice fails"):
+        search.set_callbacks(Recording()).fit(*classification)
+
+    assert not hasattr(search, "best_index_")
+    assert not hasattr(search, "best_params_")
+
+
+def test_a_refit_is_kept_if_its_callback_fails(classification):
+    """The error is raised, and the best estimator is there."""
+
+    def fail(search, context):
+        if context.task_name == "refit-with-best-params":
+            raise RuntimeError("This callback fails.")
+
+    search = searching(HyperbandSearchCV).set_callbacks(Recording(stops_at=fail))
+
+    with pytest.raises(RuntimeError, match="This callback fails"):
+        search.fit(*classification)
+
+    assert hasattr(search, "best_estimator_")

@@ -20,11 +20,12 @@ QUALITY = {"quality": uniform()}
 
 @pytest.fixture(autouse=True)
 def plt():
-    """Give pyplot without windows; close the figures afterwards."""
+    """Give pyplot without windows and without figures, before and after."""
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot
 
+    matplotlib.pyplot.close("all")
     yield matplotlib.pyplot
     matplotlib.pyplot.close("all")
 
@@ -789,7 +790,5 @@ def test_samples_and_five_hundred_candidates_are_drawn(classification, kind):
     display = SearchDisplay.from_estimator(search, kind=kind)
 
     display.figure_.canvas.draw()
-    points = [
-        c for c in display.ax_.collections if len(c.get_sizes()) and len(c.get_offsets()) > 9
-    ]
-    assert all(c.get_sizes().max() < 30 for c in points)
+    scatters = [c for c in display.ax_.collections if hasattr(c, "get_sizes")]
+    assert all(c.get_sizes().max() < 30 for c in scatters if len(c.get_offsets()) > 100)

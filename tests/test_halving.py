@@ -976,17 +976,24 @@ def test_observers_are_told_every_evaluation():
     assert observer.n_evaluations == len(tasks)
 
 
-@pytest.mark.parametrize("ending", ["too late", "interrupt", "stop"])
+def test_observers_are_not_told_the_end_of_a_level_that_is_interrupted():
+    """The exception must reach the user, whatever an observer would do."""
+    observer = Watching()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(halving_plan(9, 9), Unsteady(by_number, 4, "interrupt"), observer=observer)
+
+    assert len(observer.begun) == 1
+    assert observer.ended == []
+
+
+@pytest.mark.parametrize("ending", ["too late", "stop"])
 def test_observers_are_told_the_end_of_a_level_that_is_cut_short(ending):
-    """What begins has an end; what a level that did not finish has measured is told."""
+    """What a level that did not finish has measured is told."""
     observer = Watching(stop_after=4 if ending == "stop" else math.inf)
     executor = Executor(by_number) if ending == "stop" else Unsteady(by_number, 4, ending)
-    interrupted = (
-        pytest.raises(KeyboardInterrupt) if ending == "interrupt" else contextlib.nullcontext()
-    )
 
-    with interrupted:
-        run(halving_plan(9, 9), executor, observer=observer)
+    run(halving_plan(9, 9), executor, observer=observer)
 
     [(level, _)] = observer.begun
     [(ended, result, _)] = observer.ended

@@ -308,3 +308,33 @@ def test_no_line_has_other_things_of_a_journal(classification, tmp_path, capsys)
 
     assert "journal" not in without
     assert "from journal" in printed(capsys)[0]
+
+
+def test_a_search_without_end_lasts_until_its_limit(capsys):
+    """With `n_repeats=None` the rounds go on for as long as there is time."""
+    clock, plan = Clock(), plan_of()
+    printer = ProgressPrinter(plan, 1, clock=clock, deadline=clock.now + 100, repeats_forever=True)
+
+    search_through(printer, plan, n_levels=1, clock=clock)
+
+    assert printed(capsys)[-1].split()[-1] == "0:01:31"
+
+
+def test_wide_numbers_keep_their_columns(classification, capsys):
+    """Splits of two digits, and scores of several metrics beside failures, are aligned."""
+    search = searching(
+        estimator=SVC(),
+        resource="n_samples",
+        max_resources="auto",
+        n_candidates=2,
+        cv=11,
+        scoring=["accuracy", "f1"],
+        refit="f1",
+        verbose=2,
+    )
+
+    search.set_params(param_distributions={"C": uniform(1, 10)}).fit(*classification)
+
+    lines = [line for line in printed(capsys) if line.startswith("    candidate")]
+    assert len({line.index("accuracy=") for line in lines}) == 1
+    assert len({line.index("C=") for line in lines}) == 1

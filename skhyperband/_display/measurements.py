@@ -123,7 +123,7 @@ def read_measurements(search: Any, metric: str | None) -> Measurements:
         results=search.cv_results_,
         rung_seconds={(r.repeat, r.bracket, r.iter): r.seconds for r in search.rungs_.rungs},
         metric=metric,
-        score_label=_score_label(search, metric),
+        score_label=_score_label(rule.label(metric)),
         best_row=_best_row(search, metric, is_default=metric == default),
         resource=search.resource_,
         max_resources=search.max_resources_,
@@ -132,9 +132,7 @@ def read_measurements(search: Any, metric: str | None) -> Measurements:
     )
 
 
-def _score_label(search: Any, metric: str) -> str:
-    if not search.multimetric_ and isinstance(search.scoring, str):
-        metric = search.scoring
+def _score_label(metric: str) -> str:
     is_negative = metric.startswith("neg_")
     return f"Mean test {metric}" + ("\n(higher is better)" if is_negative else "")
 

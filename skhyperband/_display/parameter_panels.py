@@ -29,7 +29,7 @@ _MOST_COLUMNS = 3
 # All sizes are in inches.
 _PANEL_SIZE = (3.0, 2.4)
 _LEGEND_HEIGHT = 0.6
-_HEIGHT_OF_LABELS = 0.6
+_HEIGHT_OF_LABELS = 0.5
 _HEIGHT_OF_LINE = 0.17
 # There is room for these below any axes.
 _USUAL_HEIGHT_OF_LABELS = 0.35
@@ -91,6 +91,7 @@ def _divided(ax: Any, data: ParameterScores, n_rows: int, n_columns: int) -> np.
     legend_share = min(0.3, _LEGEND_HEIGHT / height)
     width = size_in_inches(ax)[0] / n_columns
     n_lines = max(_label_of(data, values, width).count("\n") for values in data.parameters)
+    n_lines += any(values.axis is None for values in data.parameters)  # Their ticks take two.
     gap = _HEIGHT_OF_LABELS + _HEIGHT_OF_LINE * n_lines
     label_share = min(0.2, max(0.0, gap - _USUAL_HEIGHT_OF_LABELS) / height)
     free_height = height * (1 - legend_share - label_share) - gap * (n_rows - 1)
@@ -117,6 +118,7 @@ def draw_parameter_scores(data: ParameterScores, ax: Any, axes: np.ndarray) -> N
     root_figure(axes[0]).draw_without_rendering()  # Only now the size of the axes is known.
     fontsize = "medium" if ax is None or is_users else "small"
     for number, (values, panel) in enumerate(zip(data.parameters, axes, strict=True)):
+        panel.tick_params(labelsize=fontsize)
         _draw_panel(data, values, panel, fontsize)
         if is_users:
             panel.set_ylabel(data.score_label)

@@ -78,8 +78,9 @@ class SearchDisplay:
     >>> from skhyperband import SearchDisplay, SuccessiveHalvingSearchCV
     >>> X, y = load_iris(return_X_y=True)
     >>> search = SuccessiveHalvingSearchCV(SVC(), {"C": loguniform(0.01, 100)}, random_state=0)
-    >>> display = SearchDisplay.from_estimator(search.fit(X, y))  # doctest: +SKIP
-    >>> display.figure_.savefig("rungs.png")  # doctest: +SKIP
+    >>> display = SearchDisplay.from_estimator(search.fit(X, y), kind="rungs")
+    >>> display.ax_.get_xlabel()
+    'n_samples, number of splits'
     """
 
     ax_: Any
@@ -96,7 +97,8 @@ class SearchDisplay:
         ----------
         ax : matplotlib Axes or array of Axes, default=None
             Axes to draw on. If None, a new figure is made. For ``"parameters"``, give one for
-            each parameter, or a single one, which is divided.
+            each parameter, or a single one, which is divided; that should have about 3 by 2.4
+            inches for each parameter.
 
         Returns
         -------

@@ -22,6 +22,7 @@ from skhyperband import (
     LevelResult,
     Plan,
     RungTable,
+    SearchDisplay,
     SuccessiveHalvingSearchCV,
     read_journal,
     to_optuna,
@@ -226,6 +227,18 @@ class OwnSearch(HyperbandSearchCV):
 def fitted_own_search(X: Array, y: Array) -> None:
     """Fit a derived search: it stays one."""
     assert_type(OwnSearch(SVC(), {"C": [1.0, 10.0]}).fit(X, y), OwnSearch)
+
+
+def displays(search: HyperbandSearchCV) -> None:
+    """Draw pictures of a search."""
+    assert_type(SearchDisplay.from_estimator(search), SearchDisplay)
+    display = SearchDisplay.from_estimator(search, kind="incumbent", over="resource")
+    assert_type(display.plot(), SearchDisplay)
+    assert_type(search.top(3), Any)
+    SearchDisplay.from_estimator(search, kind="parameters", parameters=["C"], metric="roc_auc")
+    SearchDisplay.from_estimator(search, kind="rung")  # type: ignore[arg-type]
+    SearchDisplay.from_estimator(search, kind="incumbent", over="days")  # type: ignore[arg-type]
+    search.top("3")  # type: ignore[arg-type]
 
 
 def journals() -> None:

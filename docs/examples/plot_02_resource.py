@@ -10,8 +10,8 @@ which a little already tells good candidates from bad ones, and with which a lit
 # %%
 # Twelve boosting models for the table of 442 patients with diabetes differ in their learning
 # rate, and in how they grow their trees. Each is evaluated with a ninth, a third and all of the
-# resource, once with iterations as the resource and once with samples. A search would not do all
-# of this: it is meant to show what a search can see at each amount.
+# resource, once with iterations as the resource and once with samples. No search does all of
+# this. It is done here to show what a search can see at each amount.
 
 import matplotlib.pyplot as plt
 import numpy as np

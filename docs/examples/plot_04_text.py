@@ -70,8 +70,8 @@ search = HyperbandSearchCV(
 search.plan(X_train, y_train)
 
 # %%
-# ``initial_candidates=[{}]`` makes the pipeline as it is one of the candidates. The search then
-# cannot end with something that looked worse on the same splits.
+# ``initial_candidates=[{}]`` makes the pipeline as it is one of the candidates, so that the others
+# have to compete with it.
 
 search.fit(X_train, y_train)
 for name, value in search.best_params_.items():

@@ -39,9 +39,14 @@ def _explain_argument(search: str, name: str, value: Any, names: Iterable[str]) 
     has_brackets = "n_brackets" in names
     halving, hyperband = "SuccessiveHalvingSearchCV", "HyperbandSearchCV"
     grid = "n_candidates='all'" if not has_brackets else f"{halving} with n_candidates='all'"
-    widest = ", the size of the widest bracket" if has_brackets else ""
+    candidates = f"give n_candidates={value!r}"
+    if has_brackets:
+        candidates = (
+            "give n_repeats, the number of rounds, of which one takes about as long as five "
+            f"candidates of a random search; or {candidates}, the size of the widest bracket"
+        )
     instead = {
-        "n_iter": f"give n_candidates={value!r}{widest}",
+        "n_iter": candidates,
         "param_grid": "give it as param_distributions (lists are taken too); all points of the "
         f"grid are tried by {grid}",
         "fit_params": "give them to fit(X, y, **fit_params)",

@@ -119,7 +119,7 @@ def _sampler_for(name: str, problem: Problem, seed: int) -> Sampler:
         )
     # Candidates of a table are compared by the scale of the space that they were drawn from.
     learner = _Nearest(problem) if name == "tpe" else None
-    surrogate = "auto" if name == "model" else name
+    surrogate = "gp" if name == "model" else name
     learner = learner or ModelLearner(problem.space, surrogate, problem.encoding)
     return LearningSampler(learner, problem.space, **arguments)
 

@@ -462,9 +462,11 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - ``"sobol"`` spreads them evenly over the space.
         - ``"model"`` learns from the scores of earlier candidates. The first bracket is
           drawn at random, unless a `journal` has scores already. From then on, a quarter of
-          each bracket is drawn at random, and the rest are the candidates for which a model considers the highest scores
-          possible: ``"gp"``, a Gaussian process, as long as there are at most 200 scores, and
-          ``"forest"``, a random forest, if there are more. Both can be chosen by name.
+          each bracket is drawn at random, and the rest are the candidates for which a model
+          considers the highest scores possible. This is the model that did best in our
+          measurements, at present a Gaussian process.
+        - ``"gp"`` and ``"forest"`` are the same with a Gaussian process and with a random
+          forest, in this and in later versions.
         - ``"tpe"`` learns with the tree-structured Parzen estimator of Optuna, which must be
           installed. Other samplers of Optuna can be passed as objects, unless they need the
           names or values of parameters; they draw all candidates themselves.

@@ -95,7 +95,7 @@ def _learning(learner: Learner, problem: SamplingProblem, **options: Any) -> Sam
 SAMPLERS: dict[str, Callable[[SamplingProblem], Sampler]] = {
     "random": _make_random_sampler,
     "sobol": _make_sobol_sampler,
-    "model": functools.partial(_make_model_sampler, "auto"),
+    "model": functools.partial(_make_model_sampler, "gp"),
     "gp": functools.partial(_make_model_sampler, "gp"),
     "forest": functools.partial(_make_model_sampler, "forest"),
     "tpe": _make_tpe_sampler,

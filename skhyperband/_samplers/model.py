@@ -15,7 +15,7 @@ from skhyperband._samplers.gaussian_process import GaussianProcess
 from skhyperband._samplers.observations import Observations
 from skhyperband._space import Candidate, Space, count_points, is_finite
 
-Surrogate = Literal["gp", "forest", "auto"]
+Surrogate = Literal["gp", "forest"]
 
 # With fewer scores than these, candidates are drawn at random.
 _FEWEST_OBSERVATIONS = 6
@@ -124,6 +124,12 @@ def _choose_by_forest(problem: Problem, n: int, rng: np.random.Generator) -> lis
     return chosen
 
 
+_MODELS: dict[Surrogate, Callable[[Problem, int, np.random.Generator], list[int]]] = {
+    "gp": _choose_by_process,
+    "forest": _choose_by_forest,
+}
+
+
 # --- points ------------------------------------------------------------------------
 
 
@@ -173,14 +179,15 @@ class ModelLearner:
     Parameters
     ----------
     space : list of dict
-    surrogate : {"gp", "forest", "auto"}
-        With "auto" the process while there are few scores, then the forest.
+    surrogate : {"gp", "forest"}
+        Which model; the process was the better one on all problems that were tried, however many
+        scores there were.
     encoding : SpaceEncoding, optional
     """
 
     def __init__(self, space: Space, surrogate: Surrogate, encoding: SpaceEncoding | None = None):
         self._encoding = encoding or SpaceEncoding(space)
-        self._surrogate = surrogate
+        self._choose_points = _MODELS[surrogate]
         self._listed: list[Candidate] | None = None
         self._is_finite = is_finite(space)
         if self._is_finite and count_points(space) <= _LARGEST_LISTED:
@@ -214,7 +221,7 @@ class ModelLearner:
         )
         # The number of threads changes the last digits, and with them the choice.
         with _thread_pools().limit(limits=1):
-            chosen = new[self._model_for(len(scores))(problem, min(n, len(new)), rng)]
+            chosen = new[self._choose_points(problem, min(n, len(new)), rng)]
         if candidates is not None:
             return [dict(candidates[index]) for index in chosen]
         return self._encoding.candidates_at(
@@ -264,11 +271,3 @@ class ModelLearner:
                 seen.add(row)
                 new.append(index)
         return np.array(new, dtype=int)
-
-    def _model_for(
-        self, n_scores: int
-    ) -> Callable[[Problem, int, np.random.Generator], list[int]]:
-        by_process = self._surrogate == "gp" or (
-            self._surrogate == "auto" and n_scores <= _MOST_FOR_PROCESS
-        )
-        return _choose_by_process if by_process else _choose_by_forest

@@ -360,7 +360,7 @@ class BaseHalvingSearchCV(SearchBase):
         if not run.history.entries:
             raise TimeoutError(
                 f"max_time={self.max_time!r} was over before the first split of one candidate "
-                "was done, so there is no result; give it more."
+                "was done, so there is no result; raise max_time."
             )
         self._set_results(run, plan, scorer)
         return reason
@@ -421,7 +421,10 @@ class BaseHalvingSearchCV(SearchBase):
         self._set_best()
         if np.isnan(self.best_score_):
             metric = self._metric_of_best
-            text = f"The best candidate's mean {metric} is {self.best_score_}; it says little."
+            text = (
+                f"The mean {metric} of the best candidate is {self.best_score_}, so that the choice "
+                "has no meaning; check scoring, and what the estimator predicts."
+            )
             send([UserMessage(text)])
         send(warn_of_unreached_resources(self))
 

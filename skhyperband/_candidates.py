@@ -43,7 +43,7 @@ def candidate_check(
         _check_no_alias(estimator, resource, names, source)
         if own_sampler and source == source_of_drawn and not names <= drawn_from:
             raise ValueError(
-                f"{source} {repr_of(candidate)}, with names that param_distributions has not, "
+                f"{source} {repr_of(candidate)}, with names that are not in param_distributions, "
                 f"{sorted(names - drawn_from)}; add them there."
             )
         try:

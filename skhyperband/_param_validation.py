@@ -102,14 +102,14 @@ def _check_cv(cv: Any) -> None:
 def _check_repeats(n_repeats: Any, max_time: Any) -> None:
     if n_repeats is None and max_time is None:
         raise ValueError(
-            "n_repeats=None repeats until max_time, and max_time=None never comes; give "
+            "n_repeats=None repeats the rounds until max_time, but max_time=None sets no limit; give "
             "max_time a number of seconds, or n_repeats a number."
         )
 
 
 def _check_n_jobs(n_jobs: Any) -> None:
     if n_jobs == 0:
-        raise ValueError("n_jobs=0 means nothing; use None or 1 for one worker, -1 for all.")
+        raise ValueError("n_jobs=0 has no meaning; use None or 1 for one worker, -1 for all.")
 
 
 # Arguments that count something, with the words that may stand for a number.
@@ -189,7 +189,7 @@ def _check_sampler(sampler: Any, n_candidates: Any) -> None:
         )
     if n_candidates == "all" and not (isinstance(sampler, str) and sampler == "random"):
         raise ValueError(
-            f"sampler={sampler!r} has no say with n_candidates='all', which takes the "
+            f"sampler={sampler!r} has no effect with n_candidates='all', which evaluates the "
             "whole grid; leave it at 'random', or give n_candidates a number."
         )
 

@@ -34,6 +34,6 @@ def import_pandas() -> Any:
         import pandas
     except ImportError as error:
         raise ImportError(
-            "A data frame needs pandas: install it, or skhyperband[pandas]."
+            "A data frame needs pandas; install it with `pip install 'skhyperband[pandas]'`."
         ) from error
     return pandas

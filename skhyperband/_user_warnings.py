@@ -92,7 +92,7 @@ def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
     why = ""
     if search.min_resources == "smallest" and plan.resource == N_SAMPLES:
         why = (
-            " min_resources='smallest' asks for two samples for each split, of a "
+            " min_resources='smallest' requires two samples for each split, of a "
             f"classifier for each class too, and cv has {plan.n_splits} splits."
         )
     lower = max(1, math.floor(highest / _room_for_candidates(plan.factor)))
@@ -148,7 +148,7 @@ def warn_of_other_splits(cv: Any) -> list[UserMessage]:
     if not shuffles or isinstance(cv.random_state, numbers.Integral):
         return []
     text = (
-        f"cv={repr_of(cv)} splits otherwise each time, so that nothing in the journal will be "
+        f"cv={repr_of(cv)} generates other splits each time, so that nothing in the journal will be "
         "found again; give it an integer as random_state."
     )
     return [UserMessage(text)]

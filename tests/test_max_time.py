@@ -120,7 +120,7 @@ def test_first_level_counts_with_the_candidates_that_came_to_it(halving, classif
 
 def test_time_for_nothing_is_an_error(halving, classification):
     """A search without a single score has no result to give."""
-    with pytest.raises(TimeoutError, match=r"max_time=1 .* give it more"):
+    with pytest.raises(TimeoutError, match=r"max_time=1 .* raise max_time"):
         halving(1).fit(*classification)
 
 

@@ -109,7 +109,9 @@ class Continuation:
             return "continue_training=False says so"
         if self.resource == N_SAMPLES:
             if self.mode == "auto":
-                return "learning from the new samples alone is no fresh fit"
+                return (
+                    "learning from the new samples alone does not give the result of a fresh fit"
+                )
             if not hasattr(estimator, "partial_fit"):
                 return "it has no partial_fit to learn new samples with"
             return ContinuationStrategy(sklearn_rules.learn_new_samples, takes_new_samples=True)

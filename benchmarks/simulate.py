@@ -1,0 +1,313 @@
+"""How busy a search keeps many workers: a simulation with a virtual clock.
+
+The loop, the plan and the promotion are the project's own; only the workers are not real. An
+evaluation takes a time in proportion to its resource, plus a fixed part, times a factor that is
+log-normal and the same for all evaluations of a candidate. Every evaluation is fitted from scratch.
+
+wall         time of the search, over that of workers that never wait (all evaluations, divided by
+             the number of workers);
+busy         the share of the workers' time that is spent on evaluations;
+by bracket   time of the search, over that of the same brackets one after another;
+early        time of a search without a barrier between the levels, over that of the search: new
+             candidates start when a worker is free, and a candidate goes on as soon as no unfinished
+             one can displace it. The promotions are the same ones.
+
+    python benchmarks/simulate.py
+    python benchmarks/simulate.py --widths
+"""
+
+import argparse
+import heapq
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhyperband._brackets import BracketRules, RunningBrackets
+from skhyperband._executors.base import OnStart, ignore_start
+from skhyperband._executors.states import LocalStateStore
+from skhyperband._halving import run_levels
+from skhyperband._history import SearchHistory
+from skhyperband._level_evaluation import LevelEvaluation
+from skhyperband._observers import Observer
+from skhyperband._records import FinishedTask, LevelResult, Outcome, Task, TaskLimits
+from skhyperband._schedule import (
+    Bracket,
+    Plan,
+    exact_factor,
+    hyperband,
+    ranked,
+    resource_ladder,
+)
+
+N_SPLITS = 5
+FACTOR = exact_factor(3)
+# The part of an evaluation with all resources that does not depend on the resource.
+FIXED_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Durations:
+    """What evaluations take and come to, for one seed.
+
+    Attributes
+    ----------
+    max_resources : int
+    factors : ndarray of shape (n_candidates,)
+    qualities : ndarray of shape (n_candidates,)
+    """
+
+    max_resources: int
+    factors: np.ndarray
+    qualities: np.ndarray
+
+    @classmethod
+    def drawn(cls, n_candidates: int, max_resources: int, sigma: float, seed: int) -> "Durations":
+        """Draw the durations and the qualities of candidates."""
+        rng = np.random.default_rng(seed)
+        return cls(
+            max_resources,
+            rng.lognormal(sigma=sigma, size=n_candidates),
+            rng.uniform(size=n_candidates),
+        )
+
+    def seconds(self, candidate: int, n_resources: int) -> float:
+        """Return the time of an evaluation."""
+        share = FIXED_SHARE + (1 - FIXED_SHARE) * n_resources / self.max_resources
+        return float(self.factors[candidate]) * share
+
+    def score(self, candidate: int, n_resources: int) -> float:
+        """Return the score of an evaluation, which is nearer to the quality with more resources."""
+        noise = np.random.default_rng([candidate, n_resources]).normal()
+        return float(self.qualities[candidate] + 0.3 * noise * (1 - n_resources / 1e6))
+
+
+class InOrder:
+    """A sampler that numbers its candidates."""
+
+    def __init__(self, first: int = 0):
+        self._next = first
+
+    def ask(self, n: int, *, repeat: int, bracket: int) -> list[dict[str, Any]]:
+        """Return n candidates."""
+        numbers = range(self._next, self._next + n)
+        self._next += n
+        return [{"number": number} for number in numbers]
+
+    def tell(self, level: LevelResult) -> None:
+        """Learn nothing."""
+
+
+class VirtualExecutor:
+    """Workers that only let a clock run. A free one takes the next task of the batch."""
+
+    in_process = True
+
+    def __init__(self, durations: Durations, n_workers: int):
+        self.n_workers = n_workers
+        self.states = LocalStateStore()
+        self.now = 0.0
+        self.busy = 0.0
+        self._durations = durations
+
+    def __enter__(self) -> "VirtualExecutor":
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        pass
+
+    def run(
+        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+    ) -> Iterator[FinishedTask]:
+        """Yield the results in the order in which they would arrive."""
+        free_at = [self.now] * self.n_workers
+        ends = []
+        for position, task in enumerate(tasks):
+            on_start(position)
+            seconds = self._durations.seconds(task.candidate["number"], task.n_resources)
+            end = free_at[0] + seconds
+            heapq.heapreplace(free_at, end)
+            ends.append((end, position, seconds))
+            self.busy += seconds
+        for end, position, seconds in sorted(ends):
+            self.now = end
+            task = tasks[position]
+            score = self._durations.score(task.candidate["number"], task.n_resources)
+            yield FinishedTask(position, Outcome(score, None, seconds, 0.0, None))
+
+
+# --- what is simulated -------------------------------------------------------------
+
+
+def plan_of(
+    max_resources: int, *, width: int | None = None, min_resources: int = 1, min_splits: int | None
+) -> Plan:
+    """Return the plan of a Hyperband with five splits."""
+    ladder = resource_ladder(max_resources, FACTOR, min_resources, N_SPLITS, min_splits)
+    brackets = hyperband(width, ladder, FACTOR)
+    return _plan(brackets, max_resources, min_resources, ladder)
+
+
+def _plan(
+    brackets: Sequence[Bracket], max_resources: int, min_resources: int, ladder: Any
+) -> Plan:
+    return Plan(
+        tuple(brackets), FACTOR, "units", min_resources, max_resources, N_SPLITS, tuple(ladder)
+    )
+
+
+def simulate(plan: Plan, executor: VirtualExecutor, first: int = 0) -> None:
+    """Run a search with virtual workers."""
+    history = SearchHistory(range(N_SPLITS), lambda outcome: outcome.test_scores)
+    brackets = RunningBrackets(plan, rules=BracketRules())
+    evaluation = LevelEvaluation(history, brackets, executor, TaskLimits(), Observer())
+    run_levels(brackets, InOrder(first), history, evaluation)
+
+
+def one_after_another(plan: Plan, executor: VirtualExecutor) -> None:
+    """Run the brackets of a plan each by itself."""
+    first = 0
+    for bracket in plan.brackets:
+        alone = _plan([bracket], plan.max_resources, plan.min_resources, plan.ladder)
+        simulate(alone, executor, first)
+        first += bracket.n_candidates
+
+
+def without_barriers(plan: Plan, durations: Durations, n_workers: int) -> float:
+    """Return the time of a search in which candidates go on as soon as that is certain."""
+    return _EarlyPromotion(plan, durations, n_workers).run()
+
+
+class _EarlyPromotion:
+    """A search whose levels overlap. Lower levels have priority."""
+
+    def __init__(self, plan: Plan, durations: Durations, n_workers: int):
+        self._durations = durations
+        self._level_of = {
+            rung.key: number for number, level in enumerate(plan.levels) for rung in level.rungs
+        }
+        self._brackets = plan.brackets
+        self._ready: list[tuple[int, int, int, int, int]] = []
+        self._n_open: dict[tuple[int, int, int], int] = {}
+        self._scores: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
+        self._promoted: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._n_workers = n_workers
+        first = 0
+        for number, bracket in enumerate(plan.brackets):
+            for candidate in range(first, first + bracket.n_candidates):
+                self._enter(number, 0, candidate)
+            first += bracket.n_candidates
+
+    def _enter(self, bracket: int, i: int, candidate: int) -> None:
+        rungs = self._brackets[bracket].rungs
+        rung, n_done = rungs[i], 0
+        if i and rungs[i - 1].n_resources == rung.n_resources:
+            n_done = rungs[i - 1].n_splits
+        level = self._level_of[rung.key]
+        self._n_open[bracket, i, candidate] = rung.n_splits - n_done
+        for split in range(n_done, rung.n_splits):
+            heapq.heappush(self._ready, (level, split, candidate, bracket, i))
+
+    def run(self) -> float:
+        """Let the clock run until all is evaluated; return the time."""
+        now, n_free = 0.0, self._n_workers
+        running: list[tuple[float, int, int, int]] = []
+        while self._ready or running:
+            while self._ready and n_free:
+                _, _, candidate, bracket, i = heapq.heappop(self._ready)
+                n_resources = self._brackets[bracket].rungs[i].n_resources
+                seconds = self._durations.seconds(candidate, n_resources)
+                heapq.heappush(running, (now + seconds, candidate, bracket, i))
+                n_free -= 1
+            now, candidate, bracket, i = heapq.heappop(running)
+            n_free += 1
+            self._n_open[bracket, i, candidate] -= 1
+            if not self._n_open[bracket, i, candidate]:
+                self._finish(bracket, i, candidate)
+        return now
+
+    def _finish(self, bracket: int, i: int, candidate: int) -> None:
+        rungs = self._brackets[bracket].rungs
+        if i + 1 == len(rungs):
+            return
+        scores = self._scores[bracket, i]
+        scores[candidate] = self._durations.score(candidate, rungs[i].n_resources)
+        n_unfinished = rungs[i].n_candidates - len(scores)
+        n_certain = rungs[i + 1].n_candidates - n_unfinished
+        if n_certain <= 0:
+            return
+        finished = sorted(scores)
+        best = ranked([scores[number] for number in finished])[:n_certain]
+        for number in sorted(finished[position] for position in best):
+            if number not in self._promoted[bracket, i]:
+                self._promoted[bracket, i].add(number)
+                self._enter(bracket, i + 1, number)
+
+
+# --- tables ------------------------------------------------------------------------
+
+
+def measure(plan: Plan, n_workers: int, sigma: float, n_seeds: int) -> list[float]:
+    """Return the medians of what is printed for a plan."""
+    rows = []
+    for seed in range(n_seeds):
+        durations = Durations.drawn(plan.n_candidates, plan.max_resources, sigma, seed)
+        together = VirtualExecutor(durations, n_workers)
+        simulate(plan, together)
+        alone = VirtualExecutor(durations, n_workers)
+        one_after_another(plan, alone)
+        early = without_barriers(plan, durations, n_workers)
+        ideal = together.busy / n_workers
+        rows.append(
+            (
+                together.now / ideal,
+                ideal / together.now,
+                together.now / alone.now,
+                early / together.now,
+            )
+        )
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
+
+
+def print_workers(n_seeds: int) -> None:
+    """Print how the published plans fare with more and more workers."""
+    print(
+        f"{'R':>5}{'workers':>9}{'sigma':>7}{'wall':>8}{'busy':>7}{'by bracket':>12}{'early':>7}"
+    )
+    for max_resources in (81, 729):
+        plan = plan_of(max_resources, min_splits=None)
+        for n_workers in (1, 8, 64, 512, 4096):
+            for sigma in (0.0, 0.5, 1.0):
+                wall, busy, by_bracket, early = measure(plan, n_workers, sigma, n_seeds)
+                print(
+                    f"{max_resources:>5}{n_workers:>9}{sigma:>7}{wall:>8.2f}{busy:>7.0%}"
+                    f"{by_bracket:>12.2f}{early:>7.2f}",
+                    flush=True,
+                )
+
+
+def print_widths(n_seeds: int) -> None:
+    """Print how busy workers are with plans of other widths, from R/3 and one split on."""
+    print(f"{'width':>7}{'candidates':>12}" + "".join(f"{n:>8}" for n in (64, 512, 4096)))
+    for width in (9, 27, 81, 243, 729, 2187, 6561, 19683):
+        plan = plan_of(81, width=width, min_resources=27, min_splits=1)
+        cells = [measure(plan, n_workers, 0.5, n_seeds)[1] for n_workers in (64, 512, 4096)]
+        print(f"{width:>7}{plan.n_candidates:>12}" + "".join(f"{cell:>8.0%}" for cell in cells))
+
+
+def main() -> None:
+    """Print one of the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--widths", action="store_true", help="plans of other widths")
+    parser.add_argument("--seeds", type=int, default=5)
+    args = parser.parse_args()
+    (print_widths if args.widths else print_workers)(args.seeds)
+
+
+if __name__ == "__main__":
+    main()

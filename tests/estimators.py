@@ -152,7 +152,7 @@ class Deadly(Scored):
         quality=0.0,
         n_units=1,
         label=None,
-        marks=".",
+        marks=None,
         below=0.5,
         once=False,
         parent=0,

@@ -1,6 +1,7 @@
 """What scikit-learn's callbacks are told by a search; scikit-learn's own searches are the measure."""
 
 import contextlib
+import os
 import pickle
 import threading
 
@@ -236,15 +237,15 @@ def test_failed_evaluations_end(classification, engine):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.filterwarnings("ignore:A worker stopped")
-def test_evaluations_whose_worker_dies_end(classification):
+def test_evaluations_whose_worker_dies_end(classification, tmp_path):
     """An evaluation that is tried again begins only once."""
     told = Recording()
-    search = searching(
-        SuccessiveHalvingSearchCV, Deadly(way="leave"), n_candidates=9, n_jobs=2
-    ).set_callbacks(told)
+    deadly = Deadly(marks=str(tmp_path), parent=os.getpid(), way="exit")
+    search = searching(SuccessiveHalvingSearchCV, deadly, n_candidates=9, n_jobs=2)
 
-    search.fit(*classification)
+    search.set_callbacks(told).fit(*classification)
 
+    assert list(tmp_path.iterdir())
     assert len(told.hooks("begin", EVALUATION)) == n_evaluations(search)
     assert len(told.hooks("end", EVALUATION)) == n_evaluations(search)
 

@@ -647,7 +647,9 @@ def test_start_that_is_refused_binds_no_other(path, classification):
 @pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=["KFold", "Shuffle"])
 def test_splits_that_cannot_be_repeated_are_warned_of(path, cv, classification):
     """A warning says that no evaluation would be found in the journal again."""
-    with pytest.warns(UserWarning, match=r"generates other splits each time.*random_state") as caught:
+    with pytest.warns(
+        UserWarning, match=r"generates other splits each time.*random_state"
+    ) as caught:
         forests(journal=path, cv=cv).fit(*classification)
 
     assert caught[0].filename == __file__

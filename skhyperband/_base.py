@@ -429,10 +429,10 @@ class BaseHalvingSearchCV(SearchBase):
         send(warn_of_unreached_resources(self))
 
     def top(self, n: int = 5) -> Any:
-        """Return the best candidates at the highest level that was reached.
+        """Return the best candidates at the highest level at which any candidate has a score.
 
-        Only scores at the same level can be compared. Candidates that did not reach it, or
-        failed there, are left out, as are repetitions of the same candidate, so that there may be
+        Only scores at the same level can be compared. Candidates without a score there are left
+        out, as are repetitions of the same candidate, so that there may be
         fewer than `n`.
 
         Parameters

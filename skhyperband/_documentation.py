@@ -1,4 +1,4 @@
-"""Knows where the documentation is published, from the metadata of the installed package."""
+"""Finds where the documentation is published, from the metadata of the installed package."""
 
 import functools
 from importlib.metadata import PackageNotFoundError, metadata

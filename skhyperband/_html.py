@@ -5,8 +5,8 @@ from html import escape
 
 from skhyperband._tables import Cell, format_cell
 
-# All colours are the page's own, so that none has to be known of its theme. What notebooks say of
-# tables and paragraphs in general is less specific than these rules.
+# It sets no colours, so that it suits light and dark pages. The selectors are more specific than a
+# notebook's own rules for tables and paragraphs.
 _STYLE = """\
 .skhyperband { color: inherit; margin: 0.5em 0; max-width: 100%; }
 .skhyperband p { margin: 0.5em 0; max-width: 60em; padding: 0 0.6em; overflow-wrap: break-word; }

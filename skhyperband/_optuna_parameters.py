@@ -12,7 +12,7 @@ from skhyperband._samplers.encoding import (
     DistributionAxis,
     ListAxis,
     axis_of,
-    is_number,
+    is_finite_number,
     suits_log_scale,
 )
 from skhyperband._space import Candidate, Space, plain, value_key
@@ -48,7 +48,7 @@ class Numbers:
 
     def holds(self, value: Any) -> bool:
         """Return whether a value is such a number, whatever the ends are."""
-        if not is_number(value) or not math.isfinite(value):
+        if not is_finite_number(value):
             return False
         if self.is_integer:
             is_whole = value == int(value) and abs(value) <= LARGEST_EXACT
@@ -83,9 +83,13 @@ def _numbers_of(values: Any, measured: Sequence[Any]) -> Numbers | None:
     if isinstance(axis, ListAxis):
         if _has_choices(values) or not axis.is_ordered:
             return None
+        if not isinstance(values, range):
+            axis = ListAxis([value for value in axis.values if is_finite_number(value)])
+        if not axis.n_values:
+            return None
         low, median, high = (axis.value(coordinate) for coordinate in (0, 0.5, 1))
         return _numbers(low, median, high, is_integer=_are_integers(axis.values))
-    drawn = sorted(value for value in measured if is_number(value) and math.isfinite(value))
+    drawn = sorted(value for value in measured if is_finite_number(value))
     if not drawn:
         return None
     median = drawn[len(drawn) // 2]

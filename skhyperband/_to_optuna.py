@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._optuna import import_optuna, quiet
 from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters
-from skhyperband._results import Results, rows_of_highest_level
+from skhyperband._results import Results
 from skhyperband._samplers.encoding import with_defaults
 from skhyperband._space import as_space
 
@@ -69,22 +69,22 @@ def to_optuna(
 
     Notes
     -----
-    The state of a trial is COMPLETE if the candidate has a score at the highest level that the
-    search reached, PRUNED if it was not promoted to it, and FAIL if its last score is NaN. Its value
-    is its last score. Its intermediate values are its mean scores on all rungs; their step is the
-    amount of the resource, multiplied by the number of splits if rungs have different numbers of
-    splits.
+    The state of a trial is COMPLETE if the candidate has a score at the highest level at which
+    any candidate has one, PRUNED if it was not promoted to it, and FAIL if its last score is
+    NaN. Its value is its last score. Its intermediate values are its mean scores on all rungs; their
+    step is the amount of the resource, multiplied by the number of splits if rungs have
+    different numbers of splits.
 
     A distribution is a ``FloatDistribution`` or an ``IntDistribution`` with the same ends,
     on a logarithmic scale where the median suits that better, as that of
     ``scipy.stats.loguniform`` does. A distribution without an end has one at its quantile of 0.1 %
     or 99.9 %. One without quantiles has those of the values that were drawn. All are extended to
     the values of initial candidates. A list is a ``CategoricalDistribution``, unless it is a
-    ``range`` or has more than 64 numbers. What Optuna cannot store, such as an estimator, is its repr. Optuna has no
-    distribution of numbers and other values, so that, for example, the values None and "sqrt" of a
-    parameter `max_features` that otherwise has numbers are in another parameter,
-    ``"max_features (other)"``. Parameters that an initial candidate does not name have the values
-    of the estimator as it is given.
+    ``range`` or has more than 64 numbers. What Optuna cannot store, such as an estimator, is
+    stored as its repr. Optuna has no distribution of numbers and other values, so that, for
+    example, the values None and "sqrt" of a parameter `max_features` that otherwise has numbers
+    are in another parameter, ``"max_features (other)"``. Parameters that an initial candidate
+    does not name have the values of the estimator as it is given.
 
     The user attributes of a trial are the candidate's `candidate_id`, the `repeat` and the `bracket`
     in which it entered, the `n_resources` and `n_splits` of its last rung, the seconds of all its
@@ -112,11 +112,12 @@ def to_optuna(
     optuna = import_optuna("to_optuna")
     metric = _checked_metric(search, metric)
     with quiet(optuna):
+        trials = _trials(search, metric, optuna)  # If it raises, there is no study.
         study = _create_study(optuna, storage, study_name)
         study.set_metric_names([search._rule.label(metric)])
         for name, value in _study_attributes(search, metric).items():
             study.set_user_attr(name, value)
-        study.add_trials(_trials(search, metric, optuna))
+        study.add_trials(trials)
     return study
 
 
@@ -184,7 +185,7 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         params.pop(search.resource_, None)
         candidates.append(with_defaults(params, space, defaults))
     parameters = optuna_parameters(space, candidates)
-    highest = set(rows_of_highest_level(results).tolist())
+    highest = _rows_of_highest_level_with_scores(results, metric)
     trials = []
     for rows, candidate in zip(rows_by_candidate, candidates, strict=True):
         score = float(results[f"{_PREFIX}{metric}"][rows[-1]])
@@ -199,6 +200,14 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         trials.append(trial)
     _set_times(trials)
     return trials
+
+
+def _rows_of_highest_level_with_scores(results: Results, metric: str) -> set[int]:
+    sizes = list(zip(results["n_resources"].tolist(), results["n_splits"].tolist(), strict=True))
+    has_score = ~np.isnan(results[f"{_PREFIX}{metric}"])
+    scored = [size for size, is_scored in zip(sizes, has_score, strict=True) if is_scored]
+    highest = max(scored, default=None)
+    return {row for row, size in enumerate(sizes) if size == highest}
 
 
 def _rows_by_candidate(results: Results) -> list[list[int]]:
@@ -242,7 +251,13 @@ def _intermediate_values(results: Results, rows: Sequence[int], metric: str) -> 
 
 def _trial_attributes(results: Results, rows: Sequence[int], metric: str) -> dict[str, Any]:
     first, last = rows[0], rows[-1]
-    attributes: dict[str, Any] = {
+    others = {
+        other: float(results[f"{_PREFIX}{other}"][last])
+        for other in _metrics(results)
+        if other != metric
+    }
+    return {
+        **{other: score for other, score in others.items() if math.isfinite(score)},
         "candidate_id": int(results["candidate_id"][first]),
         "repeat": int(results["repeat"][first]),
         "bracket": int(results["bracket"][first]),
@@ -251,11 +266,6 @@ def _trial_attributes(results: Results, rows: Sequence[int], metric: str) -> dic
         "fit_seconds": _seconds(results, rows, "fit"),
         "score_seconds": _seconds(results, rows, "score"),
     }
-    for other in _metrics(results):
-        score = float(results[f"{_PREFIX}{other}"][last])
-        if other != metric and math.isfinite(score):
-            attributes[other] = score
-    return attributes
 
 
 def _seconds(results: Results, rows: Sequence[int], part: str) -> float:

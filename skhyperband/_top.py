@@ -22,7 +22,7 @@ def check_n(n: Any) -> None:
 def top_candidates(results: Results, n: int, *, metric: str, resource: str) -> Any:
     """Return a data frame of the n best candidates by a metric, at the level of the best one.
 
-    Its index are the rows of `cv_results_`.
+    Its index is the rows of `cv_results_`.
     """
     pandas = import_pandas()
     rows = best_rows(results, n, metric)
@@ -54,7 +54,7 @@ def best_rows(results: Results, n: int, metric: str) -> np.ndarray:
 
 
 def _column_names(results: Results, metric: str, resource: str) -> Sequence[str]:
-    """Return the columns that a user looks at, in the order in which they are looked at."""
+    """Return the columns of the frame: rank, parameters, scores, and what they cost."""
     parameters = [
         name for name in results if name.startswith("param_") and name != f"param_{resource}"
     ]

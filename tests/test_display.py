@@ -792,3 +792,79 @@ def test_samples_and_five_hundred_candidates_are_drawn(classification, kind):
     display.figure_.canvas.draw()
     scatters = [c for c in display.ax_.collections if hasattr(c, "get_sizes")]
     assert all(c.get_sizes().max() < 30 for c in scatters if len(c.get_offsets()) > 100)
+
+
+# --- values that are hard to draw --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ([*np.logspace(-3, 3, 9), np.inf], {}),
+        (loguniform(1e-3, 1e3), {"initial_candidates": [{"label": np.inf}]}),
+        ([10**400, 1, 2], {}),
+        ([np.timedelta64(1, "s"), np.timedelta64(2, "s")], {}),
+        ([r"\w$|x^$|", r"$\foo{$"], {}),
+        (range(10**12), {}),
+    ],
+    ids=["infinite", "infinite initial", "huge", "durations", "dollars", "long range"],
+)
+def test_values_that_are_hard_to_draw(classification, values, options):
+    """The figure of the parameters can be drawn."""
+    search = search_of(space={"label": values, **QUALITY}, **options).fit(*classification)
+
+    display = SearchDisplay.from_estimator(search, kind="parameters")
+
+    display.figure_.canvas.draw()
+
+
+def test_a_parameter_that_no_candidate_has_is_drawn(classification):
+    """Of a list of dicts, one may not have been drawn from."""
+    space = [{"quality": uniform()}, {"quality": uniform(), "label": loguniform(1, 10)}]
+    search = SuccessiveHalvingSearchCV(
+        Scored(), space, n_candidates=1, resource="n_units", max_resources=3, random_state=0
+    )
+    search.fit(*classification)
+    assert "label" not in search.best_params_
+
+    display = SearchDisplay.from_estimator(search, kind="parameters")
+
+    display.figure_.canvas.draw()
+    assert display.axes_.size == 2
+
+
+def test_values_stand_in_the_users_order(classification):
+    """Categories that have an order keep it, whichever was drawn first."""
+    sizes = ["small", "medium", "large"]
+
+    for seed in range(4):
+        search = search_of(space={"label": sizes, **QUALITY}, random_state=seed)
+        data = data_of(search.fit(*classification), kind="parameters", parameters=["label"])
+        assert data.parameters[0].labels == tuple(sizes)
+
+
+def test_a_halving_search_of_scikit_learn_is_refused(classification):
+    """It has parameters of the same names, and other results."""
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.model_selection import HalvingRandomSearchCV
+
+    search = HalvingRandomSearchCV(Scored(), QUALITY, random_state=0).fit(*classification)
+
+    with pytest.raises(TypeError, match="got HalvingRandomSearchCV"):
+        SearchDisplay.from_estimator(search)
+
+
+@pytest.mark.parametrize("layout", ["constrained", "tight", None])
+def test_divided_axes_stay_in_their_place(classification, plt, layout):
+    """Panels lie within the axes that were given, next to others, and are replaced."""
+    search = search_of(space={"label": [1, 2], **QUALITY}).fit(*classification)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout=layout)
+    axes[0].plot([0, 1])
+
+    display = SearchDisplay.from_estimator(search, kind="parameters", ax=axes[1])
+    display.plot(axes[1])
+
+    figure.canvas.draw()
+    left = axes[0].get_window_extent().x1
+    assert len(axes[1].child_axes) == 2
+    assert all(panel.get_window_extent().x0 > left for panel in display.axes_)

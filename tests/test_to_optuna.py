@@ -665,3 +665,32 @@ def test_the_dashboard_of_optuna(classification, dashboard):
     assert {"COMPLETE", "PRUNED", "FAIL"} == set(states)
     names = {param["name"] for trial in detail["trials"] for param in trial["params"]}
     assert names == {"quality", "label", "label (other)"}
+
+
+@pytest.mark.filterwarnings("ignore:No candidate has a score:UserWarning")
+def test_failures_at_the_highest_level(classification):
+    """If all candidates failed there, the others at the level below are complete."""
+    estimator = Failing(below=2, from_units=9)
+    with pytest.warns(FitFailedWarning, match="3 of 39"):
+        search = halving(estimator, max_resources=9).fit(*classification)
+
+    study = to_optuna(search)
+
+    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert [trial.user_attrs["n_resources"] for trial in complete] == [3, 3]
+    assert sum(trial.state == optuna.trial.TrialState.FAIL for trial in study.trials) == 1
+
+
+def test_a_study_that_cannot_be_made_leaves_none(classification, tmp_path, monkeypatch):
+    """An error before the trials are there leaves the name free."""
+    search = halving().fit(*classification)
+    storage = f"sqlite:///{tmp_path / 'optuna.sqlite'}"
+    results = search.cv_results_
+    search.cv_results_ = {k: v for k, v in results.items() if k != "mean_fit_time"}
+    with pytest.raises(KeyError):
+        to_optuna(search, storage=storage, study_name="one")
+    search.cv_results_ = results
+
+    study = to_optuna(search, storage=storage, study_name="one")
+
+    assert study.study_name == "one"

@@ -45,7 +45,7 @@ class Importances:
     unexplained : float
         The share of the variance that the model of the scores does not explain.
     n_candidates : int
-        The number of candidates that the model knows.
+        The number of candidates that the forest was fitted to.
     score_label : str
         The label of the scores.
     """

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._messages import counted
 from skhyperband._results import Results
 from skhyperband._scoring import MetricRule
 from skhyperband._space import Candidate, Space, as_space
 
-# How far below the median a score may be, in distances between the median and the best score.
+# A score is an outlier if it is further below the median than so many times the distance between the
+# median and the best score, ...
 _DEEPEST = 4.0
-# The share of scores that may be outliers.
+# ... and if it belongs to the lowest scores, of which there may be so large a share.
 _FEW = 0.1
 
 
@@ -102,7 +104,7 @@ def read_measurements(search: Any, metric: str | None) -> Measurements:
     ValueError
         If the search has no such metric.
     """
-    if not hasattr(search, "resource") or not hasattr(search, "param_distributions"):
+    if not isinstance(search, BaseHalvingSearchCV):
         raise TypeError(
             "search must be a HyperbandSearchCV or a SuccessiveHalvingSearchCV, "
             f"got {type(search).__name__}."

@@ -39,6 +39,9 @@ _WIDTH_OF_SLANTED_LABEL = 0.25
 # Values are written side by side, in two lines, if there is room for so many letters.
 _FEWEST_LETTERS = 5
 _MOST_SLANTED_LETTERS = 9
+# The part of the width of axes that are divided.
+_GAP_OF_COLUMNS = 0.03
+_PANEL = "skhyperband-panel"
 # The part of the length of an axis that a value beside its numbers takes.
 _SHARE_OF_OTHER = 0.14
 # The width of the column of points of one value, where the distance of values is 1.
@@ -86,28 +89,27 @@ def _divided(ax: Any, data: ParameterScores, n_rows: int, n_columns: int) -> np.
     """Return panels in place of axes, with room for the legend above them."""
     root_figure(ax).draw_without_rendering()  # Only now the size of the axes is known.
     _, height = size_in_inches(ax)
-    place = ax.get_position()
     ax.set_axis_off()
+    for child in list(ax.child_axes):
+        if child.get_gid() == _PANEL:  # Of an earlier picture on these axes.
+            child.remove()
     legend_share = min(0.3, _LEGEND_HEIGHT / height)
     width = size_in_inches(ax)[0] / n_columns
     n_lines = max(_label_of(data, values, width).count("\n") for values in data.parameters)
     n_lines += any(values.axis is None for values in data.parameters)  # Their ticks take two.
-    gap = _HEIGHT_OF_LABELS + _HEIGHT_OF_LINE * n_lines
-    label_share = min(0.2, max(0.0, gap - _USUAL_HEIGHT_OF_LABELS) / height)
-    free_height = height * (1 - legend_share - label_share) - gap * (n_rows - 1)
-    grid = ax.figure.add_gridspec(
-        n_rows,
-        n_columns,
-        left=place.x0,
-        right=place.x1,
-        bottom=place.y0 + label_share * place.height,
-        top=place.y1 - legend_share * place.height,
-        hspace=gap * n_rows / max(free_height, 0.2 * height),
-        wspace=0.08,
-    )
+    gap = (_HEIGHT_OF_LABELS + _HEIGHT_OF_LINE * n_lines) / height
+    label_share = min(0.2, max(0.0, gap - _USUAL_HEIGHT_OF_LABELS / height))
+    free_height = 1 - legend_share - label_share - gap * (n_rows - 1)
+    panel_height = max(0.1, free_height / n_rows)
+    panel_width = (1 - _GAP_OF_COLUMNS * (n_columns - 1)) / n_columns
     axes: list[Any] = []
-    for cell in list(grid)[: len(data.parameters)]:
-        axes.append(ax.figure.add_subplot(cell, sharey=axes[0] if axes else None))
+    # Insets follow the axes that they are in, whatever lays out the figure.
+    for number in range(len(data.parameters)):
+        row, column = divmod(number, n_columns)
+        left = column * (panel_width + _GAP_OF_COLUMNS)
+        bottom = 1 - legend_share - (row + 1) * panel_height - row * gap
+        bounds = left, bottom, panel_width, panel_height
+        axes.append(ax.inset_axes(bounds, sharey=axes[0] if axes else None, gid=_PANEL))
     return np.array(axes, dtype=object)
 
 
@@ -231,13 +233,26 @@ def _set_axis(values: ParameterValues, ax: Any) -> np.ndarray:
     ax.set_xlim(_beyond(axis, -1.05), _beyond(axis, 0.05 + _SHARE_OF_OTHER * len(others)))
     n_fitting = int(width / (1 + _SHARE_OF_OTHER * len(others)) / _WIDTH_OF_NUMBER)
     ticks = _ticks(axis, max(2, n_fitting))
-    ax.set_xticks(ticks + others, [f"{tick:g}" for tick in ticks] + list(values.labels))
+    _set_ticks(ax, ticks + others, _tick_texts(ticks) + list(values.labels))
     if others:
         ax.axvline(_beyond(axis, _SHARE_OF_OTHER / 2), color="0.6", linewidth=1, zorder=1)
     places = values.numbers.copy()
     is_other = values.label_numbers >= 0
     places[is_other] = np.array(others)[values.label_numbers[is_other]]
     return places
+
+
+def _set_ticks(ax: Any, places: Sequence[float], texts: Sequence[str]) -> None:
+    ax.set_xticks(places, texts, parse_math=False)  # A regular expression may have dollar signs.
+
+
+def _tick_texts(ticks: Sequence[float]) -> list[str]:
+    """Return the numbers with as many digits as tell them apart."""
+    for digits in (6, 9):
+        texts = [f"{tick:.{digits}g}" for tick in ticks]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def _beyond(axis: NumberAxis, share: float) -> float:
@@ -271,13 +286,16 @@ def _ticks(axis: NumberAxis, n_fitting: int) -> list[float]:
 
 def _label_columns(ax: Any, labels: Sequence[str], width: float) -> None:
     """Label the columns of values that stand side by side, slanted or not all if there are many."""
-    ax.set_xlim(-0.5, len(labels) - 0.5)
+    ax.set_xlim(-0.5, max(len(labels), 1) - 0.5)
+    if not labels:  # No candidate has the parameter.
+        ax.set_xticks([])
+        return
     n_letters = int(width / len(labels) / _WIDTH_OF_CHARACTER) - 1
     if n_letters >= min(_FEWEST_LETTERS, max(map(len, labels))):
-        ax.set_xticks(range(len(labels)), [_in_two_lines(label, n_letters) for label in labels])
+        _set_ticks(ax, range(len(labels)), [_in_two_lines(label, n_letters) for label in labels])
         return
     shown = thinned(len(labels), int(width / _WIDTH_OF_SLANTED_LABEL))
-    ax.set_xticks(shown, [_cut(labels[position], _MOST_SLANTED_LETTERS) for position in shown])
+    _set_ticks(ax, shown, [_cut(labels[position], _MOST_SLANTED_LETTERS) for position in shown])
     for label in ax.get_xticklabels():
         label.set(rotation=35, ha="right", rotation_mode="anchor")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from skhyperband._display.measurements import LevelSize, Measurements
 from skhyperband._messages import repr_of
-from skhyperband._samplers.encoding import is_number, suits_log_scale, with_defaults
+from skhyperband._samplers.encoding import is_finite_number, suits_log_scale, with_defaults
 from skhyperband._space import Space, value_key
 
 # Numbers of a list that has no more than these stand side by side.
@@ -67,7 +67,7 @@ class ParameterValues:
 
 @dataclass(frozen=True)
 class ParameterScores:
-    """The score of each candidate at the highest level that it reached, and its parameters.
+    """The score of each candidate at the highest level at which it has one, and its parameters.
 
     Attributes
     ----------
@@ -99,6 +99,8 @@ class ParameterScores:
 def parameter_names(measured: Measurements, chosen: Sequence[str] | None) -> list[str]:
     """Return the names of the parameters that were searched, or those of them that are chosen."""
     names = list(dict.fromkeys(name for part in measured.space for name in part))
+    if not names:
+        raise ValueError("param_distributions has no parameters, so that there are none to show.")
     if chosen is None:
         return names
     for name in chosen:
@@ -139,11 +141,12 @@ def _values_of(
     having = [i for i, candidate in enumerate(candidates) if name in candidate]
     values = [candidates[i][name] for i in having]
     searched = [part[name] for part in space if name in part]
-    axis = _number_axis(searched, [value for value in values if is_number(value)])
-    is_on_axis = [axis is not None and is_number(value) for value in values]
+    axis = _number_axis(searched, [value for value in values if is_finite_number(value)])
+    is_on_axis = [axis is not None and is_finite_number(value) for value in values]
     beside = [value for value, on_axis in zip(values, is_on_axis, strict=True) if not on_axis]
     if axis is None:
-        beside += [value for one in searched if not hasattr(one, "rvs") for value in one]
+        listed = [value for one in searched if not hasattr(one, "rvs") for value in one]
+        beside = listed + beside  # In the user's own order.
     labels = {_identity(v): _label(v) for v in sorted(beside, key=_order_side_by_side)}
     positions = {key: position for position, key in enumerate(labels)}
     places = list(zip(values, is_on_axis, strict=True))
@@ -161,7 +164,7 @@ def _values_of(
 
 def _order_side_by_side(value: Any) -> tuple[bool, float]:
     """Return a sort key: numbers first, by size; the others as they come."""
-    return (False, float(value)) if is_number(value) else (True, 0.0)
+    return (False, float(value)) if is_finite_number(value) else (True, 0.0)
 
 
 def _identity(value: Any) -> Any:
@@ -203,7 +206,7 @@ def _number_axis(searched: Sequence[Any], numbers: Sequence[float]) -> NumberAxi
 
 
 def _n_numbers(values: Sequence[Any]) -> int:
-    return len({value_key(value) for value in values if is_number(value)})
+    return len({value_key(value) for value in values if is_finite_number(value)})
 
 
 def _range_of(values: Any, drawn: Sequence[float]) -> tuple[float, float, float] | None:
@@ -212,12 +215,13 @@ def _range_of(values: Any, drawn: Sequence[float]) -> tuple[float, float, float]
     Where a distribution does not say, they are those of the numbers that were drawn.
     """
     if isinstance(values, range):
-        return float(min(values)), float(np.median([values[0], values[-1]])), float(max(values))
+        low, high = sorted((values[0], values[-1]))
+        return float(low), (low + high) / 2, float(high)
     if hasattr(values, "rvs"):
         with contextlib.suppress(Exception):  # Of a distribution of the user's own.
             low, high = values.support()
             if np.isfinite([low, high]).all():
                 return float(low), float(values.ppf(0.5)), float(high)
     else:
-        drawn = [value for value in values if is_number(value)]
+        drawn = [value for value in values if is_finite_number(value)]
     return (min(drawn), float(np.median(drawn)), max(drawn)) if drawn else None

@@ -170,7 +170,13 @@ class ListAxis:
 def is_number(value: Any) -> bool:
     """Return whether a value is a real number that equals itself: no bool, and not NaN."""
     has_type = isinstance(value, (int, float, np.integer, np.floating))
-    return has_type and not isinstance(value, bool) and bool(value == value)
+    is_other = isinstance(value, (bool, np.timedelta64))  # Both are integers to Python or NumPy.
+    return has_type and not is_other and bool(value == value)
+
+
+def is_finite_number(value: Any) -> bool:
+    """Return whether a value is a number that a float can hold, and not infinite."""
+    return math.isfinite(_as_float(value))
 
 
 def suits_log_scale(low: float, median: float, high: float) -> bool:

@@ -264,7 +264,7 @@ class OldSampler:
 def wrong_of_hyperband(space: dict[str, Any], names: list[str]) -> None:
     """Give values that `fit` would refuse."""
     HyperbandSearchCV(SVC())  # type: ignore[call-arg]
-    HyperbandSearchCV(SVC(), space, 27)  # type: ignore[call-arg]
+    HyperbandSearchCV(SVC(), space, 27)  # type: ignore[arg-type, call-arg]
     HyperbandSearchCV(SVC(), space, n_bracket=3)  # type: ignore[call-arg]
     HyperbandSearchCV(SVC(), space, aggressive_elimination=True)  # type: ignore[call-arg]
     HyperbandSearchCV(SVC(), names)  # type: ignore[arg-type]

@@ -356,7 +356,7 @@ def test_a_sampler_object_of_optuna(classification):
     ],
     ids=["grid", "partly fixed"],
 )
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.filterwarnings("ignore:.*is experimental")
 def test_samplers_of_optuna_that_are_given_names(classification, make, says):
     """A sampler that looks for parameters by name is refused before any fit."""
     optuna = pytest.importorskip("optuna")

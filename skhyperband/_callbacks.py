@@ -188,9 +188,8 @@ class SearchCallbacks(Observer):
 
         An error of a hook is no failure of the fit. It ends the search after it.
         """
-        if (
-            self._level_context is None
-        ):  # The estimator as it is given is measured before the levels.
+        if self._level_context is None:
+            # Before the first level, the estimator as it is given is measured.
             yield
             return
         context = self._evaluation_of(task)

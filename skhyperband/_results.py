@@ -36,6 +36,12 @@ def score_of(scores: Scores, metric: str, error_score: float) -> float:
     return error_score if scores is None else scores
 
 
+def measured_metrics(results: Results) -> list[str]:
+    """Return the names of the metrics in `cv_results_`."""
+    prefix = "mean_test_"
+    return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
+
+
 def metric_names(outcomes: Iterable[Outcome]) -> list[str] | None:
     """Return the names of the metrics, or None if the scorer returned single numbers."""
     for outcome in outcomes:

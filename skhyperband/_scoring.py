@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from skhyperband._records import FailedStep, Failure, Outcome
-from skhyperband._results import Results, rows_of_highest_level, score_of, take_rows_of
+from skhyperband._results import (
+    Results,
+    measured_metrics,
+    rows_of_highest_level,
+    score_of,
+    take_rows_of,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class MetricRule:
 
     def of_best_score(self, results: Results) -> str:
         """Return the metric of `best_score_`: the one that `refit` names, else the one that promotes."""
-        names = [n.removeprefix("mean_test_") for n in results if n.startswith("mean_test_")]
+        names = measured_metrics(results)
         if isinstance(self.refit, str) and self.refit in names:
             return self.refit
         return self.rank_by or names[0]

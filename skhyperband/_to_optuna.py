@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
 from skhyperband._base import BaseHalvingSearchCV
+from skhyperband._measured import check_measured, check_metric
 from skhyperband._optuna import import_optuna, quiet
 from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters
-from skhyperband._results import Results
+from skhyperband._results import Results, measured_metrics
 from skhyperband._samplers.encoding import with_defaults
 from skhyperband._space import as_space
 
@@ -110,7 +110,9 @@ def to_optuna(
     True
     """
     optuna = import_optuna("to_optuna")
-    metric = _checked_metric(search, metric)
+    check_measured(search)
+    metric = search._promoting_metric if metric is None else metric
+    check_metric(search, metric)
     with quiet(optuna):
         trials = _trials(search, metric, optuna)  # If it raises, there is no study.
         study = _create_study(optuna, storage, study_name)
@@ -119,30 +121,6 @@ def to_optuna(
             study.set_user_attr(name, value)
         study.add_trials(trials)
     return study
-
-
-def _checked_metric(search: Any, metric: str | None) -> str:
-    """Return the metric that counts; raise if it, or any result, is missing."""
-    if not isinstance(search, BaseHalvingSearchCV):
-        raise TypeError(
-            "search must be a HyperbandSearchCV or a SuccessiveHalvingSearchCV, "
-            f"got {type(search).__name__}."
-        )
-    if not hasattr(search, "cv_results_"):
-        raise NotFittedError(
-            f"This {type(search).__name__} has no results for a study, since nothing was "
-            "measured; call fit first."
-        )
-    if metric is None:
-        return search._promoting_metric
-    names = _metrics(search.cv_results_)
-    if metric not in names:
-        raise ValueError(f"metric={metric!r} is no metric of this search; give one of {names}.")
-    return metric
-
-
-def _metrics(results: Results) -> list[str]:
-    return [name.removeprefix(_PREFIX) for name in results if name.startswith(_PREFIX)]
 
 
 def _create_study(optuna: Any, storage: Any, study_name: str | None) -> Any:
@@ -253,7 +231,7 @@ def _trial_attributes(results: Results, rows: Sequence[int], metric: str) -> dic
     first, last = rows[0], rows[-1]
     others = {
         other: float(results[f"{_PREFIX}{other}"][last])
-        for other in _metrics(results)
+        for other in measured_metrics(results)
         if other != metric
     }
     return {

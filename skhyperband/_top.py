@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skhyperband._results import Results, take_rows_of
+from skhyperband._results import Results, measured_metrics, take_rows_of
 from skhyperband._space import candidate_key
 from skhyperband._tables import import_pandas
 
@@ -58,10 +58,7 @@ def _column_names(results: Results, metric: str, resource: str) -> Sequence[str]
     parameters = [
         name for name in results if name.startswith("param_") and name != f"param_{resource}"
     ]
-    metrics = [
-        name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")
-    ]
-    metrics.sort(key=lambda name: name != metric)
+    metrics = sorted(measured_metrics(results), key=lambda name: name != metric)
     scores = [
         column
         for name in metrics

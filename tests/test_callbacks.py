@@ -186,6 +186,19 @@ def test_tasks_form_a_tree(classification, search_class, engine):
     assert running == []
 
 
+@pytest.mark.slow
+def test_callbacks_with_dask(classification, dask_client):
+    """On a real cluster, a search tells its callbacks as in one process."""
+    here, there = Recording(), Recording()
+    searching(SuccessiveHalvingSearchCV).set_callbacks(here).fit(*classification)
+
+    with joblib.parallel_config(backend="dask"):
+        searching(SuccessiveHalvingSearchCV).set_callbacks(there).fit(*classification)
+
+    assert sorted(there.names("begin")) == sorted(here.names("begin"))
+    assert sorted(there.names("end")) == sorted(here.names("end"))
+
+
 def test_numbers_of_subtasks_are_known_before(classification, search_class):
     """A progress bar comes to its end: there are as many subtasks as were announced."""
     told = Recording()

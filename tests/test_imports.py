@@ -71,6 +71,7 @@ LAYERS = [
     ["_setup"],
     ["_preview", "_search_html"],
     ["_base"],
+    ["_measured"],
     ["_search", "testing", "_to_optuna"],
     ["_display.measurements"],
     ["_display.drawing"],

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
-from skhyperband._base import BaseHalvingSearchCV
+from skhyperband._measured import check_measured, check_metric
 from skhyperband._messages import counted
 from skhyperband._results import Results
 from skhyperband._scoring import MetricRule
@@ -104,23 +103,11 @@ def read_measurements(search: Any, metric: str | None) -> Measurements:
     ValueError
         If the search has no such metric.
     """
-    if not isinstance(search, BaseHalvingSearchCV):
-        raise TypeError(
-            "search must be a HyperbandSearchCV or a SuccessiveHalvingSearchCV, "
-            f"got {type(search).__name__}."
-        )
-    if not hasattr(search, "cv_results_"):
-        raise NotFittedError(
-            f"This {type(search).__name__} has nothing to show, since nothing was measured; "
-            "call fit first."
-        )
+    check_measured(search)
     rule = MetricRule(search.scoring, search.rank_by, search.refit, search.error_score)
     default = rule.of_best_score(search.cv_results_)
     metric = default if metric is None else metric
-    if f"mean_test_{metric}" not in search.cv_results_:
-        columns = [name for name in search.cv_results_ if name.startswith("mean_test_")]
-        names = [name.removeprefix("mean_test_") for name in columns]
-        raise ValueError(f"metric={metric!r} is none of the metrics {names}; give one of them.")
+    check_metric(search, metric)
     return Measurements(
         results=search.cv_results_,
         rung_seconds={(r.repeat, r.bracket, r.iter): r.seconds for r in search.rungs_.rungs},

@@ -46,9 +46,11 @@ examples:
 	$(MAKE) docs
 
 # The oldest dependencies that setup.cfg allows, and none of the extras: three examples
-# need pandas, matplotlib or Optuna.
+# need pandas, matplotlib or Optuna, and two modules Dask or Ray.
 oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
+		--ignore skhyperband/_executors/dask_cluster.py \
+		--ignore skhyperband/_executors/ray_cluster.py \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
 		--deselect skhyperband/_display/search_display.py::skhyperband._display.search_display.SearchDisplay \
 		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna

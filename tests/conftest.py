@@ -38,12 +38,28 @@ def assert_same_results():
 
 @pytest.fixture(scope="module")
 def dask_client():
-    """Start a Dask cluster of two processes with two threads each."""
+    """Start a Dask cluster of two processes with one thread each."""
     distributed = pytest.importorskip("distributed")
+    import dask
+
     with (
+        # A worker that is killed twice within this time would not be started again.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs="ERROR"
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module")
+def ray_cluster():
+    """Start Ray on this machine, with room for two tasks at a time."""
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()

@@ -70,6 +70,17 @@ def with_journal(evaluate, folder, *, prepare):
         )
 
 
+@contextlib.contextmanager
+def on_cluster(evaluate, folder, *, backend):
+    """Give the executor for the cluster that is running, once all its workers are there."""
+    with joblib.parallel_config(backend=backend):
+        deadline = time.monotonic() + 60
+        while (executor := make_executor(evaluate, None, "2*n_jobs")).n_workers < 2:
+            assert time.monotonic() < deadline, "the workers did not come back"
+            time.sleep(0.1)
+        yield executor
+
+
 sequentially = functools.partial(with_joblib, n_jobs=1)
 in_threads = functools.partial(with_joblib, backend="threading")
 in_processes = functools.partial(with_joblib, backend="loky")
@@ -86,17 +97,29 @@ class Engine:
     n_workers : int
     has_processes : bool
         Whether tasks run in other processes than this one.
+    cluster : str or None
+        The fixture that starts the cluster.
     """
 
     prepare: Callable[[Evaluate, Path], AbstractContextManager[Executor]]
     n_workers: int
     has_processes: bool = False
+    cluster: str | None = None
 
 
 ENGINES = {
     "sequential": Engine(sequentially, 1),
     "threading": Engine(in_threads, 2),
     "loky": Engine(in_processes, 2, has_processes=True),
+    "dask": Engine(
+        functools.partial(on_cluster, backend="dask"),
+        2,
+        has_processes=True,
+        cluster="dask_client",
+    ),
+    "ray": Engine(
+        functools.partial(on_cluster, backend="ray"), 2, has_processes=True, cluster="ray_cluster"
+    ),
     "journal-sequential": Engine(functools.partial(with_journal, prepare=sequentially), 1),
     "journal-threading": Engine(functools.partial(with_journal, prepare=in_threads), 2),
 }
@@ -151,6 +174,15 @@ def marks(tmp_path):
     folder = tmp_path / "marks"
     folder.mkdir()
     return Marks(folder)
+
+
+@pytest.fixture(autouse=True)
+def cluster(request):
+    """Start the cluster of the engine under test, if it has one."""
+    if "engine" in request.fixturenames:
+        engine = request.getfixturevalue("engine")
+        if engine.cluster is not None:
+            request.getfixturevalue(engine.cluster)
 
 
 @pytest.fixture
@@ -248,7 +280,7 @@ def handing_over(marks, number):
 
 
 class MarkedWhenSent:
-    """Stands for a state, and notes when its task is sent to another process."""
+    """A value of a candidate that notes when its task is sent to another process."""
 
     def __init__(self, marks, number):
         self.marks = marks
@@ -269,7 +301,7 @@ def wait_for_go(marks, task):
 @executors_with_processes
 def test_tasks_are_sent_when_workers_need_them(start, marks):
     """While all workers are busy, most of the other tasks have not been sent."""
-    tasks = [task_of(number, state=MarkedWhenSent(marks, number)) for number in range(60)]
+    tasks = [Task({"number": MarkedWhenSent(marks, n)}, 1, split=n) for n in range(60)]
     with (
         start(functools.partial(wait_for_go, marks)) as executor,
         contextlib.closing(executor.run(tasks)) as finished,
@@ -412,6 +444,7 @@ def die_when_taken(marks, n_others, task):
     if task.split == 0:
         marks.wait_for("taken", n_others)
         os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02)  # Dask does not give a quick task that waits to another worker.
     return tenfold(task)
 
 

@@ -1,5 +1,6 @@
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,9 @@ LAYERS = [
     ["_continuation"],
     ["_executors.shared_memory", "_executors.broadcast", "_executors.base"],
     ["_executors.states", "_executors.isolation"],
+    ["_executors.cluster_worker"],
+    ["_executors.cluster"],
+    ["_executors.dask_cluster", "_executors.ray_cluster"],
     ["_executors.sequential_executor", "_executors.joblib_executor"],
     ["_executors"],
     ["_evaluator"],
@@ -182,10 +186,24 @@ OPTIONAL = {"pandas", "polars", "matplotlib", "rich", "optuna", "dask", "distrib
 OPTIONAL |= {"xgboost", "lightgbm", "catboost", "skorch", "torch"}
 
 
+# Modules that are imported only where their package is in use.
+OF_AN_EXTRA = {"_executors.dask_cluster": "distributed", "_executors.ray_cluster": "ray"}
+
+
 @each_module
 def test_extras_are_imported_where_they_are_used(name):
     """Importing the package needs no optional dependency."""
-    assert not imports_at_the_top(MODULES[name]) & OPTIONAL
+    assert imports_at_the_top(MODULES[name]) & OPTIONAL <= {OF_AN_EXTRA.get(name)}
+
+
+def test_modules_of_an_extra_are_imported_where_they_are_used():
+    """Importing the package imports none of them."""
+    code = "import sys, skhyperband; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+
+    assert not {f"skhyperband.{name}" for name in OF_AN_EXTRA} & set(loaded)
 
 
 def test_the_table_of_modules_is_that_of_the_layers():

@@ -1,0 +1,133 @@
+"""What runs in the workers of a cluster: it keeps the evaluator, and evaluates tasks with it."""
+
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+
+from skhyperband._executors.broadcast import unpack
+from skhyperband._pickling import cloudpickle
+from skhyperband._records import Evaluate, Outcome, Skipped
+
+# In seconds. A worker that has had no task of a search for so long drops the search's data.
+_MAX_IDLE = 600.0
+# Several searches may share a cluster; a worker keeps the data of so many of them.
+_MAX_KEPT = 2
+
+
+class StaysInCluster:
+    """The state of an outcome that is in the main process, while the state itself is not."""
+
+
+@dataclass
+class _Kept:
+    """An evaluator, how many tasks it evaluates at this moment, and when it was last used."""
+
+    evaluate: Evaluate
+    last_used: float
+    n_running: int = 0
+
+
+# In seconds. How long a task waits for data that are on their way to its worker.
+_MAX_WAITING = 600.0
+
+
+# The evaluators that this process keeps, by the key of their search. A global, since a task
+# reaches its worker as a call of a function, and only the first one is to unpickle the data.
+_kept: dict[str, _Kept] = {}
+_changed = threading.Condition()
+
+# Returns an evaluator that was packed, and the sizes of its parts.
+Fetch = Callable[[], tuple[np.ndarray, list[int]]]
+
+
+def evaluate_packed(
+    key: str, fetch: Fetch | None, task: bytes, state: np.ndarray | None
+) -> tuple[Outcome | Skipped, np.ndarray | None]:
+    """Evaluate a task; return the result, and the pickled state, which is not in the result.
+
+    A state that cannot be pickled stays in the result, where it says why.
+
+    Parameters
+    ----------
+    key : str
+        The key of the search.
+    fetch : callable or None
+        Gets the evaluator if it is not here yet. None waits until it is sent.
+    task : bytes
+    state : ndarray of uint8, or None
+        The pickled state that the task continues from.
+    """
+    kept = _begin(key, fetch)
+    try:
+        work = pickle.loads(task)
+        if state is not None:
+            work = work._replace(state=pickle.loads(state.data))
+        # Within a task, n_jobs=None means one thread, not all cores of the cluster.
+        with joblib.parallel_config(backend="threading", n_jobs=1):
+            result = kept.evaluate(work)
+    finally:
+        with _changed:
+            kept.n_running -= 1
+            kept.last_used = time.monotonic()
+    if not isinstance(result, Outcome) or result.state is None:
+        return result, None
+    pickled = cloudpickle.dumps(result.state)
+    if result.state.problem is not None:
+        return result, None
+    return result._replace(state=StaysInCluster()), np.frombuffer(pickled, dtype=np.uint8)
+
+
+def keep(key: str, packed: np.ndarray, sizes: list[int]) -> None:
+    """Keep the evaluator of a search, which was sent to this process."""
+    with _changed:
+        if key not in _kept:
+            _add(key, unpack(packed, sizes))
+
+
+def forget(key: str) -> None:
+    """Drop the evaluator of a search that has ended."""
+    with _changed:
+        _kept.pop(key, None)
+
+
+def _begin(key: str, fetch: Fetch | None) -> _Kept:
+    """Return the evaluator of a search, and count a task that runs with it."""
+    with _changed:
+        if key not in _kept:
+            if fetch is not None:
+                _add(key, unpack(*fetch()))
+            elif not _changed.wait_for(lambda: key in _kept, timeout=_MAX_WAITING):
+                raise TimeoutError(f"The data of a search did not come in {_MAX_WAITING} seconds.")
+        kept = _kept[key]
+        kept.n_running += 1
+        return kept
+
+
+def _add(key: str, evaluate: Evaluate) -> None:
+    while len(_kept) >= _MAX_KEPT:
+        del _kept[min(_kept, key=lambda key: _kept[key].last_used)]
+    if not _kept:
+        threading.Thread(target=_drop_idle, daemon=True).start()
+    _kept[key] = _Kept(evaluate, last_used=time.monotonic())
+    _changed.notify_all()
+
+
+def _drop_idle() -> None:
+    """Drop evaluators that have long had no task, until none is left.
+
+    Nobody may tell a worker that a search has ended: its process may have been killed.
+    """
+    while True:
+        time.sleep(_MAX_IDLE / 10)
+        with _changed:
+            now = time.monotonic()
+            for key, kept in list(_kept.items()):
+                if not kept.n_running and now - kept.last_used > _MAX_IDLE:
+                    del _kept[key]
+            if not _kept:
+                return

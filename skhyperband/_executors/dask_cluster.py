@@ -1,0 +1,282 @@
+"""A cluster of Dask: tasks are futures of `dask.distributed`, and so are the states."""
+
+import contextlib
+import queue
+import threading
+import uuid
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from distributed import KilledWorker
+
+from skhyperband._executors import cluster_worker
+from skhyperband._executors.broadcast import pack
+from skhyperband._executors.cluster import (
+    PATIENCE,
+    CollectedResult,
+    Died,
+    Submission,
+    with_reference,
+)
+from skhyperband._records import Evaluate, Outcome, Skipped
+
+
+@dataclass(frozen=True)
+class _News:
+    """The keys of tasks that are done, or whose worker ended unexpectedly."""
+
+    keys: list[str]
+    died: bool = False
+
+
+@dataclass(frozen=True)
+class _Futures:
+    """The futures of a task.
+
+    Attributes
+    ----------
+    evaluated : Future
+        The result and the pickled state.
+    result : Future
+        The result alone. It comes here, while the state stays.
+    """
+
+    evaluated: Any
+    result: Any
+
+
+class DaskCluster:
+    """The cluster of a Dask client.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes a task and returns its result.
+    backend : DaskDistributedBackend
+        joblib's backend: it has the client, and what tasks bring along (`resources`, `workers`).
+    """
+
+    name = "Dask"
+
+    def __init__(self, evaluate: Evaluate, backend: Any):
+        self.patience = max(backend.wait_for_workers_timeout or 0, PATIENCE)
+        self._evaluate = evaluate
+        self._backend = backend
+        self._client = backend.client
+        self._options = backend.submit_kwargs
+        self._key = f"skhyperband-{uuid.uuid4().hex}"
+        # The workers that have the evaluator: their addresses, and what tells them from others
+        # that had the same address.
+        self._supplied: dict[str, str] = {}
+        self._n_submitted = 0
+        # Futures that are done, and events of workers that ended; other threads put them here.
+        self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # By the key of the future `evaluated`.
+        self._running: dict[str, Submission] = {}
+
+    # -- the evaluator
+
+    @contextlib.contextmanager
+    def start(self) -> Iterator[None]:
+        """Send the evaluator to the workers; listen to what happens to them."""
+        # In a task of Dask, this frees the worker for the tasks of the search.
+        with self._backend.retrieval_context():
+            self._backend.effective_n_jobs(None)  # It waits until there is a worker.
+            self.look_after_workers()
+            try:
+                with _listening(self._client, self._news.put):
+                    yield
+            finally:
+                self._supplied = {}
+                with contextlib.suppress(Exception):  # Workers may be gone by now.
+                    self._client.run(cluster_worker.forget, self._key, on_error="ignore")
+
+    def look_after_workers(self) -> None:
+        """Send the evaluator to the workers that do not have it yet."""
+        workers = {
+            address: worker["id"]
+            for address, worker in self._client.scheduler_info(n_workers=-1)["workers"].items()
+        }
+        new = [address for address, name in workers.items() if self._supplied.get(address) != name]
+        if new:
+            self._supplied |= {address: workers[address] for address in self._send_data(new)}
+
+    def _send_data(self, addresses: list[str]) -> list[str]:
+        """Send the evaluator from one worker to the next; return those that have it now.
+
+        It does not go through the scheduler, unless the workers cannot be reached from here.
+        """
+        packed, sizes = pack(self._evaluate, maps_files=False)
+        key = f"{self._key}-data-{uuid.uuid4().hex}"
+        options = {"workers": addresses[:1], "broadcast": False}
+        try:
+            sent = self._client.scatter({key: packed}, direct=True, **options)
+        except OSError:
+            sent = self._client.scatter({key: packed}, direct=False, **options)
+        supplied, others = addresses[:1], addresses[1:]
+        while others:
+            batch, others = others[: len(supplied)], others[len(supplied) :]
+            copied = self._client.run(_copy, key, supplied, workers=batch, on_error="return")
+            supplied += [address for address in batch if copied.get(address) is True]
+        # Dask drops copies of data that no task waits for, so that the workers keep it themselves.
+        kept = self._client.run(_keep, self._key, key, sizes, workers=supplied, on_error="return")
+        del sent
+        return [address for address in supplied if kept.get(address) is True]
+
+    # -- tasks
+
+    def count_workers(self) -> int:
+        """Return the number of threads that have the resources that a task brings along."""
+        wanted = self._options.get("resources") or {}
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(
+            min(
+                worker["nthreads"],
+                *(int(worker["resources"].get(name, 0) / n) for name, n in wanted.items() if n),
+            )
+            if wanted
+            else worker["nthreads"]
+            for worker in workers
+        )
+
+    def submit(self, submission: Submission) -> None:
+        """Submit a task; if it may have a state, a second one takes the result from the first."""
+        self._n_submitted += 1
+        key = f"{self._key}-{self._n_submitted}"
+        state = submission.state
+        evaluated = result = self._client.submit(
+            _evaluate_with_state if submission.keeps_state else _evaluate,
+            self._key,
+            submission.task,
+            None if state is None else state.reference,
+            **{**self._options, "key": key, "pure": False},
+        )
+        if submission.keeps_state:
+            result = self._client.submit(_result, evaluated, key=f"{key}-result", pure=False)
+        submission.handle = _Futures(evaluated, result)
+        self._running[key] = submission
+        result.add_done_callback(lambda future: self._news.put(_News([key])))
+
+    def collect(self, timeout: float) -> list[CollectedResult]:
+        """Return the tasks that are done by now."""
+        done, died = self._news_of_tasks(timeout)
+        collected: list[CollectedResult] = []
+        for submission in died:
+            submission.n_deaths += 1
+            # Dask itself sends a task to another worker, as often as its settings allow.
+            if submission.is_given_up:
+                self.cancel([submission])
+                collected.append((submission, Died))
+        finished = []
+        for submission in done:
+            future = submission.handle.result
+            if future.status == "finished":
+                finished.append(submission)
+            elif isinstance(error := future.exception(), KilledWorker):
+                self._forget(submission)
+                collected.append((submission, Died))
+            else:
+                raise error
+        results = self._client.gather([submission.handle.result for submission in finished])
+        for submission, result in zip(finished, results, strict=True):
+            result = with_reference(result, submission.handle.evaluated)
+            collected.append((submission, result))
+            self._forget(submission)
+        return collected
+
+    def _news_of_tasks(self, timeout: float) -> tuple[list[Submission], list[Submission]]:
+        """Return the tasks that are done, and those whose worker ended."""
+        done: list[Submission] = []
+        died: list[Submission] = []
+        with contextlib.suppress(queue.Empty):
+            news = self._news.get(timeout=timeout)
+            while True:
+                tasks = [self._running[key] for key in news.keys if key in self._running]
+                (died if news.died else done).extend(tasks)
+                news = self._news.get_nowait()
+        # One may be in both lists, if its second attempt is done already.
+        return [submission for submission in done if submission not in died], died
+
+    def cancel(self, submissions: Iterable[Submission]) -> None:
+        """Cancel these tasks. Dask lets those that have begun come to their end."""
+        futures = []
+        for submission in list(submissions):
+            futures += [submission.handle.result, submission.handle.evaluated]
+            self._forget(submission)
+        if futures:
+            self._client.cancel(futures, force=True)
+
+    def _forget(self, submission: Submission) -> None:
+        """Release the futures of a task, which Dask would compute again if they were lost."""
+        self._running.pop(submission.handle.evaluated.key, None)
+        submission.handle = None
+
+
+# --- workers that end --------------------------------------------------------------
+
+# Who wants to know that a worker of a client's cluster ended. A client has one handler for all
+# searches that use it.
+_listeners: "weakref.WeakKeyDictionary[Any, list[Any]]" = weakref.WeakKeyDictionary()
+_listeners_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _listening(client: Any, listener: Any) -> Iterator[None]:
+    """Call the listener with the keys of the tasks of each worker that ends unexpectedly."""
+    with _listeners_lock:
+        listeners = _listeners.setdefault(client, [])
+        listeners.append(listener)
+        if len(listeners) == 1:
+            client.subscribe_topic("all", lambda event: _tell(listeners, event))
+    try:
+        yield
+    finally:
+        with _listeners_lock:
+            listeners.remove(listener)
+            if not listeners:
+                with contextlib.suppress(Exception):  # The client may be closed by now.
+                    client.unsubscribe_topic("all")
+
+
+def _tell(listeners: list[Any], event: tuple[float, Any]) -> None:
+    _, message = event
+    if not isinstance(message, dict) or message.get("action") != "remove-worker":
+        return
+    if not message.get("expected"):
+        for listener in list(listeners):
+            listener(_News(list(message.get("processing-tasks", ())), died=True))
+
+
+# --- in the worker -----------------------------------------------------------------
+
+
+async def _copy(key: str, addresses: list[str], dask_worker: Any) -> bool:
+    copied = await dask_worker.gather({key: addresses})
+    return bool(copied["status"] == "OK")
+
+
+def _keep(key: str, data_key: str, sizes: list[int], dask_worker: Any) -> bool:
+    cluster_worker.keep(key, dask_worker.data[data_key], sizes)
+    return True
+
+
+def _evaluate_with_state(
+    key: str, task: bytes, evaluated: tuple[Any, np.ndarray | None] | None
+) -> tuple[Outcome | Skipped, np.ndarray | None]:
+    state = None if evaluated is None else evaluated[1]
+    return cluster_worker.evaluate_packed(key, None, task, state)
+
+
+def _evaluate(
+    key: str, task: bytes, evaluated: tuple[Any, np.ndarray | None] | None
+) -> Outcome | Skipped:
+    result, _ = _evaluate_with_state(key, task, evaluated)
+    return result
+
+
+def _result(evaluated: tuple[Outcome | Skipped, np.ndarray | None]) -> Outcome | Skipped:
+    result, _ = evaluated
+    return result

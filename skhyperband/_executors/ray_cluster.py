@@ -1,0 +1,140 @@
+"""A cluster of Ray: tasks are Ray's tasks, and states are object references."""
+
+import contextlib
+import functools
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import ray
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+
+from skhyperband._executors.broadcast import pack
+from skhyperband._executors.cluster import (
+    PATIENCE,
+    CollectedResult,
+    Died,
+    Submission,
+    with_reference,
+)
+from skhyperband._executors.cluster_worker import evaluate_packed
+from skhyperband._records import Evaluate, Outcome, Skipped
+
+_MAX_LOSSES = 3
+
+
+class RayCluster:
+    """The cluster that this process is connected to; without one, Ray starts one here.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes a task and returns its result.
+    backend : RayBackend
+        joblib's backend: it has what tasks bring along (`ray_remote_args`).
+    """
+
+    name = "Ray"
+    patience = PATIENCE
+
+    def __init__(self, evaluate: Evaluate, backend: Any):
+        if not ray.is_initialized():
+            ray.init()
+        self._evaluate = evaluate
+        self._options = {"num_cpus": 1, **(backend.ray_remote_args or {})}
+        # Ray's own retries do not end for a task that takes too much memory.
+        own = {"max_retries": 0, "num_returns": 2}
+        self._remote = ray.remote(evaluate_packed).options(**{**self._options, **own})
+        self._key = uuid.uuid4().hex
+        self._fetch: Any = None
+        # By the reference of the result.
+        self._running: dict[Any, Submission] = {}
+
+    @contextlib.contextmanager
+    def start(self) -> Iterator[None]:
+        """Put the evaluator into the object store, from where each node gets it once."""
+        packed, sizes = pack(self._evaluate, maps_files=False)
+        # In a list, since Ray would hand over a bare reference as its value with every task.
+        self._fetch = functools.partial(_fetch, [ray.put(packed)], sizes)
+        del packed
+        try:
+            yield
+        finally:
+            self._fetch = None
+
+    def look_after_workers(self) -> None:
+        """Do nothing: workers get the evaluator with their first task."""
+
+    def count_workers(self) -> int:
+        """Return how many tasks have room, by each resource that a task brings along."""
+        available = ray.cluster_resources()
+        wanted = {
+            "CPU": self._options["num_cpus"],
+            "GPU": self._options.get("num_gpus"),
+            "memory": self._options.get("memory"),
+            **(self._options.get("resources") or {}),
+        }
+        return int(min(available.get(name, 0) / n for name, n in wanted.items() if n))
+
+    def submit(self, submission: Submission) -> None:
+        """Submit a task; it returns its result and its state as two objects."""
+        state = submission.state
+        submission.handle = self._remote.remote(
+            self._key, self._fetch, submission.task, None if state is None else state.reference
+        )
+        self._running[submission.handle[0]] = submission
+
+    def collect(self, timeout: float) -> list[CollectedResult]:
+        """Return the tasks that are done by now."""
+        references = list(self._running)
+        done, others = ray.wait(references, num_returns=1, timeout=timeout)
+        if done and others:
+            done += ray.wait(others, num_returns=len(others), timeout=0)[0]
+        collected: list[CollectedResult] = []
+        for reference in done:
+            submission = self._running.pop(reference)
+            result = self._result(submission)
+            if result is not None:
+                collected.append((submission, result))
+        return collected
+
+    def _result(self, submission: Submission) -> Outcome | Skipped | type[Died] | None:
+        """Return the result of a task that is done; None where the task was sent again."""
+        reference, state = submission.handle
+        try:
+            result = ray.get(reference)
+        except (WorkerCrashedError, OutOfMemoryError, NodeDiedError):
+            submission.n_deaths += 1
+            if submission.is_given_up:
+                return Died
+        except ObjectLostError:
+            submission.state = None  # The candidate is fitted fresh.
+            submission.n_losses += 1
+            if submission.n_losses > _MAX_LOSSES:
+                raise
+        except RayTaskError as error:
+            raise error.cause from error
+        else:
+            return with_reference(result, state)
+        self.submit(submission)
+        return None
+
+    def cancel(self, submissions: Iterable[Submission]) -> None:
+        """End these tasks, with their workers."""
+        for submission in list(submissions):
+            self._running.pop(submission.handle[0], None)
+            ray.cancel(submission.handle[0], force=True)
+
+
+# --- in the worker -----------------------------------------------------------------
+
+
+def _fetch(data: list[Any], sizes: list[int]) -> tuple[np.ndarray, list[int]]:
+    return ray.get(data[0]), sizes

@@ -131,7 +131,7 @@ class Cluster(Protocol):
     name : str
         As users know it.
     patience : float
-        Seconds for which it may be without workers.
+        Seconds for which the user lets it be without workers, if that is longer than `PATIENCE`.
     """
 
     @property
@@ -274,10 +274,12 @@ class ClusterExecutor:
         if self._n_workers:
             self._had_workers_at = now
             self._cluster.look_after_workers()
-        elif now - self._had_workers_at > self._cluster.patience:
+            return
+        patience = max(PATIENCE, self._cluster.patience)
+        if now - self._had_workers_at > patience:
             raise RuntimeError(
                 f"The {self._cluster.name} cluster has had no worker for "
-                f"{self._cluster.patience:.0f} seconds, so that the search ends. What was measured "
+                f"{patience:.0f} seconds, so that the search ends. What was measured "
                 "is kept: see cv_results_, and refit_best. Start workers, and fit again; with a "
                 "journal, nothing is evaluated twice."
             )

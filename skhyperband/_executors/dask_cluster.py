@@ -15,7 +15,6 @@ from distributed import KilledWorker
 from skhyperband._executors import cluster_worker
 from skhyperband._executors.broadcast import pack
 from skhyperband._executors.cluster import (
-    PATIENCE,
     CollectedResult,
     Died,
     Submission,
@@ -62,7 +61,7 @@ class DaskCluster:
     name = "Dask"
 
     def __init__(self, evaluate: Evaluate, backend: Any):
-        self.patience = max(backend.wait_for_workers_timeout or 0, PATIENCE)
+        self.patience = float(backend.wait_for_workers_timeout or 0)
         self._evaluate = evaluate
         self._backend = backend
         self._client = backend.client
@@ -116,7 +115,9 @@ class DaskCluster:
             sent = self._client.scatter({key: packed}, direct=True, **options)
         except OSError:
             sent = self._client.scatter({key: packed}, direct=False, **options)
-        supplied, others = addresses[:1], addresses[1:]
+        # In a task of Dask, the data are put into the worker of this task.
+        supplied = list(self._client.who_has(sent)[key])
+        others = [address for address in addresses if address not in supplied]
         while others:
             batch, others = others[: len(supplied)], others[len(supplied) :]
             copied = self._client.run(_copy, key, supplied, workers=batch, on_error="return")

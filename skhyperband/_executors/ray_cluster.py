@@ -18,7 +18,6 @@ from ray.exceptions import (
 
 from skhyperband._executors.broadcast import pack
 from skhyperband._executors.cluster import (
-    PATIENCE,
     CollectedResult,
     Died,
     Submission,
@@ -42,7 +41,7 @@ class RayCluster:
     """
 
     name = "Ray"
-    patience = PATIENCE
+    patience = 0.0
 
     def __init__(self, evaluate: Evaluate, backend: Any):
         if not ray.is_initialized():

@@ -1,0 +1,401 @@
+"""Searches on real clusters of separate processes, of Dask and of Ray."""
+
+import functools
+import importlib.util
+import os
+import shutil
+import signal
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import cross_val_score
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._executors import make_executor
+from skhyperband._executors.cluster import ClusterExecutor
+from skhyperband._executors.sequential_executor import SequentialExecutor
+from skhyperband._executors.states import State
+from skhyperband._records import StateKey
+from tests.estimators import Blocking, Failing, Scored
+from tests.published import published
+from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
+from tests.test_engines import forest_search, sample_search
+from tests.test_executors import Marks, outcome_of, scores, task_of, tasks_of, tenfold
+
+pytestmark = pytest.mark.slow
+
+FIXTURES = {"dask": "dask_client", "ray": "ray_cluster"}
+
+
+@pytest.fixture(params=FIXTURES)
+def backend(request):
+    """Start a cluster with two workers, and make joblib use it; give its name."""
+    request.getfixturevalue(FIXTURES[request.param])
+    with joblib.parallel_config(backend=request.param):
+        yield request.param
+
+
+@pytest.fixture
+def marks(tmp_path):
+    """Give an empty folder of marks."""
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return Marks(folder)
+
+
+def boosting_search(**options):
+    """Return a search with the default sampler, which learns, and with continued training."""
+    return HyperbandSearchCV(
+        HistGradientBoostingClassifier(random_state=0, early_stopping=False),
+        {"max_leaf_nodes": range(2, 32), "learning_rate": [0.01, 0.03, 0.1, 0.3]},
+        max_resources=9,
+        cv=3,
+        random_state=0,
+        **options,
+    )
+
+
+# --- results -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make_search", [forest_search, sample_search, boosting_search])
+@pytest.mark.parametrize("continue_training", ["auto", False])
+def test_results_are_those_of_one_process(
+    classification, backend, assert_same_results, make_search, continue_training
+):
+    """cv_results_ is bit-identical, and as much is trained."""
+    search = make_search(continue_training=continue_training)
+    results = search.fit(*classification).cv_results_
+
+    with joblib.parallel_config(backend="loky"):
+        assert_same_results(results, search.fit(*classification).cv_results_)
+
+
+def test_failures_are_those_of_one_process(classification, backend, assert_same_results):
+    """A fit that raises costs its candidate, and the warning names it."""
+    search = search_of(Failing(below=0.3), n_jobs=None)
+
+    with pytest.warns(FitFailedWarning, match=r"(?s)6 of 26 .*ArithmeticError.* is too low"):
+        results = search.fit(*classification).cv_results_
+
+    with joblib.parallel_config(backend="loky"), pytest.warns(FitFailedWarning):
+        assert_same_results(results, search.fit(*classification).cv_results_)
+
+
+def test_candidate_that_kills_its_worker_is_like_one_that_raises(
+    classification, backend, tmp_path, assert_same_results
+):
+    """It is tried again among the others, then alone, and then has error_score."""
+    options = {"cv": ONE_SPLIT, "n_jobs": None}
+    search = search_of(deadly(tmp_path, below=0.1), **options)
+
+    with pytest.warns(FitFailedWarning, match=r"(?s)1 of 13 .*quality=0\.05:\nThe worker process"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=0.1), cv=ONE_SPLIT, n_jobs=1).fit(*classification)
+
+    assert deaths(tmp_path)[0.05] >= 3
+    assert_same_results(search.cv_results_, raising.cv_results_)
+
+
+def test_worker_that_dies_once_costs_nothing(
+    classification, backend, tmp_path, assert_same_results
+):
+    """What was in flight is evaluated again; states that were lost are made again."""
+    search = search_of(deadly(tmp_path, below=0.1, once=True), n_jobs=None)
+    search.fit(*classification)
+
+    assert deaths(tmp_path).keys() == {0.05}
+    alone = search_of(Scored(), n_jobs=1).fit(*classification)
+    assert_same_results(search.cv_results_, alone.cv_results_)
+
+
+# --- how much runs, and where ------------------------------------------------------
+
+
+def test_a_search_with_one_job_runs_in_this_process(backend):
+    """n_jobs=1 is one process without a cluster, as with every backend."""
+    assert type(make_executor(tenfold, 1, "2*n_jobs")) is SequentialExecutor
+    assert type(make_executor(tenfold, None, "2*n_jobs")) is ClusterExecutor
+
+
+def count_running(marks, task):
+    """Return how many tasks run while this one does."""
+    mark = marks.folder / f"running-{task.split}"
+    mark.touch()
+    time.sleep(0.05)
+    n_running = len(marks.names("running"))
+    mark.unlink()
+    return outcome_of(n_running)
+
+
+@pytest.mark.parametrize(("n_jobs", "n_workers"), [(2, 2), (-1, 2), (-2, 1), (8, 2)])
+def test_n_jobs_limits_what_runs_at_a_time(backend, n_jobs, n_workers):
+    """It counts as everywhere, and is no more than the cluster has."""
+    assert make_executor(tenfold, n_jobs, "2*n_jobs").n_workers == n_workers
+
+
+def test_what_a_task_brings_along_is_said_in_the_engines_own_way(marks):
+    """Two workers with one licence between them run one task at a time."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            resources={"licence": 1},
+            dashboard_address=None,
+            silence_logs="ERROR",
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask", resources={"licence": 1}),
+        make_executor(functools.partial(count_running, marks), None, "2*n_jobs") as executor,
+    ):
+        assert executor.n_workers == 1
+        found = scores(executor.run(tasks_of(6)))
+
+    assert set(found.values()) == {1.0}
+
+
+def test_options_of_rays_tasks_are_used(ray_cluster, marks):
+    """Where a task takes both cores, one task runs at a time."""
+    with (
+        joblib.parallel_config(backend="ray", ray_remote_args={"num_cpus": 2}),
+        make_executor(functools.partial(count_running, marks), None, "2*n_jobs") as executor,
+    ):
+        assert executor.n_workers == 1
+        found = scores(executor.run(tasks_of(6)))
+
+    assert set(found.values()) == {1.0}
+
+
+class Unpickled:
+    """Leaves a mark in every process in which it is unpickled."""
+
+    def __init__(self, marks):
+        self.marks = marks
+
+    def __call__(self, task):
+        """Return which process this is."""
+        time.sleep(0.02)
+        return outcome_of(os.getpid())
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.marks.leave(f"unpickled-{os.getpid()}")
+
+
+def test_data_reach_each_worker_once(backend, marks):
+    """Over several levels, the evaluator is unpickled once in every process."""
+    with make_executor(Unpickled(marks), None, "2*n_jobs") as executor:
+        found = [scores(executor.run(tasks_of(20))) for _ in range(3)]
+
+    processes = {int(process) for level in found for process in level.values()}
+    assert processes <= {int(name.partition("-")[2]) for name in marks.names("unpickled")}
+    assert {marks.count(name) for name in marks.names("unpickled")} == {1}
+
+
+def with_large_state(task):
+    """Return a state of a megabyte."""
+    return outcome_of(task.split, state=State(np.zeros(2**17), 1, 1))
+
+
+def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
+    """Dask's workers keep what the loop has not dropped, and nothing else."""
+
+    def n_bytes():
+        return sum(
+            worker["metrics"]["managed_bytes"]
+            for worker in dask_client.scheduler_info(n_workers=-1)["workers"].values()
+        )
+
+    def wait_for(condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, n_bytes()
+            time.sleep(0.1)
+
+    with (
+        joblib.parallel_config(backend="dask"),
+        make_executor(with_large_state, None, "2*n_jobs") as executor,
+    ):
+        tasks = [task_of(number, keeps_state=True) for number in range(8)]
+        for position, outcome in executor.run(tasks):
+            executor.states.keep(StateKey(position, 0), outcome.state)
+        del outcome
+        wait_for(lambda: n_bytes() > 8 * 2**20)
+        executor.states.drop_all_but([StateKey(3, 0)])
+        wait_for(lambda: n_bytes() < 3 * 2**20)  # A worker may have a copy of another's.
+
+    wait_for(lambda: n_bytes() < 2**17)
+
+
+# --- ending early ------------------------------------------------------------------
+
+
+def test_ctrl_c_keeps_what_was_measured(classification, backend, tmp_path):
+    """The exception comes at once, and the cluster can be used afterwards."""
+    mark = tmp_path / "waits"
+    search = search_of(Blocking(mark=str(mark)), n_jobs=None, cv=ONE_SPLIT)
+    interrupting = threading.Thread(target=interrupt_when_there_is, args=(mark,))
+    interrupting.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+    interrupting.join()
+    mark.with_suffix(".go").touch()  # Dask lets fits that have begun come to their end.
+
+    assert search.stop_reason_ == "interrupted"
+    assert len(search.cv_results_["params"]) == 9
+    assert sample_search().fit(*classification).stop_reason_ == "completed"
+
+
+def interrupt_when_there_is(mark):
+    """Wait for the mark, and press Ctrl-C."""
+    deadline = time.monotonic() + 60
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_time_limit_ends_a_search(classification, backend):
+    """The best so far is refitted."""
+    search = HyperbandSearchCV(
+        HistGradientBoostingClassifier(random_state=0),
+        {"max_leaf_nodes": range(2, 32), "learning_rate": [0.01, 0.03, 0.1, 0.3]},
+        n_repeats=None,
+        max_time=3,
+        random_state=0,
+    ).fit(*classification)
+
+    assert search.stop_reason_ == "max_time"
+    assert search.best_estimator_.max_iter == 100
+
+
+def test_journal_has_what_a_cluster_evaluated(
+    classification, backend, tmp_path, assert_same_results
+):
+    """A second search replays it, on another engine too."""
+    search = forest_search(journal=tmp_path / "search.sqlite")
+    results = search.fit(*classification).cv_results_
+
+    with joblib.parallel_config(backend="loky"):
+        again = search.fit(*classification)
+    trained = again.cv_results_["mean_fit_time"]
+    assert_same_results(results, again.cv_results_)
+    assert np.array_equal(trained, results["mean_fit_time"])
+
+
+# --- beside other uses of a cluster ------------------------------------------------
+
+
+def test_search_may_be_nested_in_a_task_of_dask(classification, dask_client):
+    """cross_val_score runs searches on the cluster, whose evaluations run there, too."""
+    with joblib.parallel_config(backend="dask"):
+        nested = cross_val_score(sample_search(), *classification, cv=3)
+
+    np.testing.assert_array_equal(nested, cross_val_score(sample_search(), *classification, cv=3))
+
+
+def test_cluster_may_be_in_this_process(classification, assert_same_results):
+    """A Dask client without processes of its own does as well."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.Client(
+            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+        ),
+        joblib.parallel_config(backend="dask"),
+    ):
+        search = forest_search().fit(*classification)
+
+    assert_same_results(search.cv_results_, forest_search().fit(*classification).cv_results_)
+
+
+def test_two_searches_may_share_a_cluster(classification, backend, assert_same_results):
+    """In two threads of a process, each gets its own results."""
+    results = {}
+
+    def run(make_search):
+        with joblib.parallel_config(backend=backend):
+            results[make_search] = make_search().fit(*classification).cv_results_
+
+    threads = [
+        threading.Thread(target=run, args=(make,)) for make in (forest_search, sample_search)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with joblib.parallel_config(backend="loky"):
+        for make_search in (forest_search, sample_search):
+            alone = make_search().fit(*classification).cv_results_
+            assert_same_results(results[make_search], alone)
+
+
+class Hungry(Scored):
+    """Takes more and more memory where the quality is below 0.1."""
+
+    def fit(self, X, y=None):
+        """Take up to eight gigabytes, ten megabytes at a time."""
+        taken = []
+        while self.quality < 0.1 and len(taken) < 800:
+            taken.append(np.ones(10 * 2**17))
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
+def test_fit_that_exceeds_the_memory_of_a_dask_worker_fails(classification):
+    """Dask's nanny ends the worker; the others get their scores."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    search = search_of(Hungry(), 3, n_jobs=None, cv=ONE_SPLIT)
+
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            memory_limit="1.2 GB",
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+        pytest.warns(FitFailedWarning, match=r"quality=0\.05:\nThe worker process ended"),
+    ):
+        search.fit(*classification)
+
+    assert search.best_score_ > 0.9
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("joblibspark") is None or shutil.which("java") is None,
+    reason="needs joblibspark and Java",
+)
+def test_other_backends_of_joblib_run_through_joblib(classification, assert_same_results):
+    """Spark is reached through joblib."""
+    from joblibspark import register_spark
+
+    register_spark()
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        {"quality": np.linspace(0.05, 0.95, 9)},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=9,
+        random_state=0,
+        n_jobs=2,
+    )
+    with joblib.parallel_config(backend="spark", n_jobs=2):
+        results = search.fit(*classification).cv_results_
+
+    assert_same_results(results, search.fit(*classification).cv_results_)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhyperband._brackets import BracketRules, RunningBrackets
-from skhyperband._executors.base import ignore_start
+from skhyperband._executors.base import ignore_start, no_further_tasks
 from skhyperband._executors.states import LocalStateStore, State
 from skhyperband._halving import run_levels
 from skhyperband._history import SearchHistory
@@ -68,7 +68,7 @@ class Executor:
     def tasks(self):
         return list(itertools.chain.from_iterable(self.batches))
 
-    def run(self, tasks, on_start=ignore_start):
+    def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
         self.batches.append([task._replace(state=opened(task.state)) for task in tasks])
         for position in self._order(range(len(tasks))):
             on_start(position)
@@ -521,7 +521,7 @@ class Unsteady(Executor):
         self._after = after
         self._ending = ending
 
-    def run(self, tasks, on_start=ignore_start):
+    def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
         for position, outcome in super().run(tasks, on_start):
             task = tasks[position]
             if len(self.outcomes) < self._after:
@@ -705,7 +705,7 @@ def test_losers_leave_no_state_while_the_level_still_runs(promotion):
     kept = []
 
     class Counting(Executor):
-        def run(self, tasks, on_start=ignore_start):
+        def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
             for item in super().run(tasks, on_start):
                 yield item
                 kept.append(len(self.states))

@@ -25,15 +25,21 @@ class VirtualWorkers:
         The time that has passed.
     taken : list of Task
         All tasks in the order in which workers took them.
+    n_early : int
+        How many of them were taken while one with less of the resource was running.
+    is_running : bool
+        Whether a run has begun that has not ended.
     """
 
-    in_process = True
+    in_process = False
 
     def __init__(self, evaluate, n_workers, seconds=lambda task: 1.0):
         self.n_workers = n_workers
         self.states = LocalStateStore()
         self.now = 0.0
         self.taken = []
+        self.n_early = 0
+        self.is_running = False
         self._evaluate = evaluate
         self._seconds = seconds
 
@@ -41,10 +47,19 @@ class VirtualWorkers:
         return self
 
     def __exit__(self, *exc_info):
+        assert not self.is_running
         self.states.close()
 
     def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
         """Yield the results in the order in which they arrive."""
+        assert not self.is_running
+        self.is_running = True
+        try:
+            yield from self._results(tasks, on_start, more)
+        finally:
+            self.is_running = False
+
+    def _results(self, tasks, on_start, more):
         waiting, running = deque(enumerate(tasks)), []
         n_tasks = len(waiting)
         while True:
@@ -57,6 +72,7 @@ class VirtualWorkers:
             while waiting and len(running) < self.n_workers:
                 position, task = waiting.popleft()
                 self.taken.append(task)
+                self.n_early += any(r.n_resources < task.n_resources for _, _, r in running)
                 heapq.heappush(running, (self.now + self._seconds(task), position, task))
                 on_start(position)
             if not running:

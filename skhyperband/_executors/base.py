@@ -99,7 +99,7 @@ class Executor(Protocol):
         have nothing to do and no task is left for them; and once more when all results have been
         yielded. It ends the run if there is then no further task. Tasks that a worker has go on
         while the generator is suspended, so that the caller may prepare further tasks. An executor
-        that cannot take further tasks never calls `more`.
+        that cannot take further tasks, or whose tasks run in this process, never calls `more`.
 
         A task whose worker dies has an outcome with a failure of the step "worker"; the other
         tasks are not affected. Closing the generator ends the run as soon as possible, and the

@@ -8,9 +8,12 @@ wall         time of the search, over that of workers that never wait (all evalu
              the number of workers);
 busy         the share of the workers' time that is spent on evaluations;
 by bracket   time of the search, over that of the same brackets one after another;
-early        time of a search without a barrier between the levels, over that of the search: new
-             candidates start when a worker is free, and a candidate goes on as soon as no unfinished
-             one can displace it. The promotions are the same ones.
+early        time of the search, over that of one with workers that take no further tasks while they
+             run, as joblib's: every level then ends before the next one begins;
+no barrier   the same for a search in which new candidates do not wait for the levels below, and a
+             candidate goes on from any level as soon as no unfinished one can displace it.
+
+The first three are for workers that take further tasks, as those of Dask and Ray do.
 
     python benchmarks/simulate.py
     python benchmarks/simulate.py --widths
@@ -18,16 +21,22 @@ early        time of a search without a barrier between the levels, over that of
 
 import argparse
 import heapq
+import itertools
 import statistics
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skhyperband._brackets import BracketRules, RunningBrackets
-from skhyperband._executors.base import OnStart, ignore_start
+from skhyperband._brackets import BracketRules, Promotion, RunningBrackets
+from skhyperband._executors.base import (
+    FurtherTasks,
+    OnStart,
+    ignore_start,
+    no_further_tasks,
+)
 from skhyperband._executors.states import LocalStateStore
 from skhyperband._halving import run_levels
 from skhyperband._history import SearchHistory
@@ -102,16 +111,25 @@ class InOrder:
 
 
 class VirtualExecutor:
-    """Workers that only let a clock run. A free one takes the next task of the batch."""
+    """Workers that only let a clock run. An idle one takes the next task, or asks for a further one.
 
-    in_process = True
+    Parameters
+    ----------
+    durations : Durations
+    n_workers : int
+    asks : bool
+        Whether the workers take further tasks while others run.
+    """
 
-    def __init__(self, durations: Durations, n_workers: int):
+    in_process = False
+
+    def __init__(self, durations: Durations, n_workers: int, *, asks: bool = True):
         self.n_workers = n_workers
         self.states = LocalStateStore()
         self.now = 0.0
         self.busy = 0.0
         self._durations = durations
+        self._asks = asks
 
     def __enter__(self) -> "VirtualExecutor":
         return self
@@ -120,35 +138,47 @@ class VirtualExecutor:
         pass
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
-    ) -> Iterator[FinishedTask]:
-        """Yield the results in the order in which they would arrive."""
-        free_at = [self.now] * self.n_workers
-        ends = []
-        for position, task in enumerate(tasks):
-            on_start(position)
-            seconds = self._durations.seconds(task.candidate["number"], task.n_resources)
-            end = free_at[0] + seconds
-            heapq.heapreplace(free_at, end)
-            ends.append((end, position, seconds))
-            self.busy += seconds
-        for end, position, seconds in sorted(ends):
-            self.now = end
-            task = tasks[position]
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
+    ) -> Generator[FinishedTask, None, None]:
+        """Yield the results in the order in which they arrive."""
+        waiting = deque(enumerate(tasks))
+        n_tasks = len(waiting)
+        running: list[tuple[float, int, Task, float]] = []
+        while True:
+            n_idle = self.n_workers - len(running) - len(waiting)
+            if self._asks and n_idle > 0:
+                further = more(n_idle)
+                waiting.extend(enumerate(further, start=n_tasks))
+                n_tasks += len(further)
+            while waiting and len(running) < self.n_workers:
+                position, task = waiting.popleft()
+                on_start(position)
+                seconds = self._durations.seconds(task.candidate["number"], task.n_resources)
+                heapq.heappush(running, (self.now + seconds, position, task, seconds))
+                self.busy += seconds
+            if not running:
+                return
+            self.now, position, task, seconds = heapq.heappop(running)
             score = self._durations.score(task.candidate["number"], task.n_resources)
-            yield FinishedTask(position, Outcome(score, None, seconds, 0.0, None))
+            yield FinishedTask(position, Outcome(score, None, seconds, 0.0))
 
 
 # --- what is simulated -------------------------------------------------------------
 
 
-def plan_of(
-    max_resources: int, *, width: int | None = None, min_resources: int = 1, min_splits: int | None
-) -> Plan:
-    """Return the plan of a Hyperband with five splits."""
-    ladder = resource_ladder(max_resources, FACTOR, min_resources, N_SPLITS, min_splits)
-    brackets = hyperband(width, ladder, FACTOR)
-    return _plan(brackets, max_resources, min_resources, ladder)
+def published_plan(max_resources: int) -> Plan:
+    """Return the plan of Hyperband as published, with five splits."""
+    ladder = resource_ladder(max_resources, FACTOR, 1, N_SPLITS, None)
+    return _plan(hyperband(None, ladder, FACTOR), max_resources, 1, ladder)
+
+
+def default_plan(width: int) -> Plan:
+    """Return the plan of a round with the default bounds, and another number of candidates."""
+    ladder = resource_ladder(81, FACTOR, 27, N_SPLITS, 1)
+    return _plan(hyperband(width, ladder, FACTOR, n_brackets=2), 81, 27, ladder)
 
 
 def _plan(
@@ -159,10 +189,12 @@ def _plan(
     )
 
 
-def simulate(plan: Plan, executor: VirtualExecutor, first: int = 0) -> None:
+def simulate(
+    plan: Plan, executor: VirtualExecutor, *, promotion: Promotion = "bracket", first: int = 0
+) -> None:
     """Run a search with virtual workers."""
     history = SearchHistory(range(N_SPLITS), lambda outcome: outcome.test_scores)
-    brackets = RunningBrackets(plan, rules=BracketRules())
+    brackets = RunningBrackets(plan, rules=BracketRules(promotion))
     evaluation = LevelEvaluation(history, brackets, executor, TaskLimits(), Observer())
     run_levels(brackets, InOrder(first), history, evaluation)
 
@@ -172,16 +204,16 @@ def one_after_another(plan: Plan, executor: VirtualExecutor) -> None:
     first = 0
     for bracket in plan.brackets:
         alone = _plan([bracket], plan.max_resources, plan.min_resources, plan.ladder)
-        simulate(alone, executor, first)
+        simulate(alone, executor, first=first)
         first += bracket.n_candidates
 
 
 def without_barriers(plan: Plan, durations: Durations, n_workers: int) -> float:
     """Return the time of a search in which candidates go on as soon as that is certain."""
-    return _EarlyPromotion(plan, durations, n_workers).run()
+    return _WithoutBarriers(plan, durations, n_workers).run()
 
 
-class _EarlyPromotion:
+class _WithoutBarriers:
     """A search whose levels overlap. Lower levels have priority."""
 
     def __init__(self, plan: Plan, durations: Durations, n_workers: int):
@@ -250,52 +282,93 @@ class _EarlyPromotion:
 # --- tables ------------------------------------------------------------------------
 
 
-def measure(plan: Plan, n_workers: int, sigma: float, n_seeds: int) -> list[float]:
-    """Return the medians of what is printed for a plan."""
+@dataclass(frozen=True)
+class Measured:
+    """What is printed for a plan; the names are those of the columns."""
+
+    wall: float
+    busy: float
+    by_bracket: float
+    early: float
+    no_barrier: float
+
+
+def measure(plan: Plan, n_workers: int, sigma: float, n_seeds: int) -> Measured:
+    """Return the medians over some seeds."""
     rows = []
     for seed in range(n_seeds):
         durations = Durations.drawn(plan.n_candidates, plan.max_resources, sigma, seed)
-        together = VirtualExecutor(durations, n_workers)
-        simulate(plan, together)
-        alone = VirtualExecutor(durations, n_workers)
+        early = VirtualExecutor(durations, n_workers)
+        simulate(plan, early)
+        in_turn = VirtualExecutor(durations, n_workers, asks=False)
+        simulate(plan, in_turn)
+        alone = VirtualExecutor(durations, n_workers, asks=False)
         one_after_another(plan, alone)
-        early = without_barriers(plan, durations, n_workers)
-        ideal = together.busy / n_workers
+        ideal = early.busy / n_workers
         rows.append(
             (
-                together.now / ideal,
-                ideal / together.now,
-                together.now / alone.now,
-                early / together.now,
+                early.now / ideal,
+                ideal / early.now,
+                early.now / alone.now,
+                early.now / in_turn.now,
+                without_barriers(plan, durations, n_workers) / in_turn.now,
             )
         )
-    return [statistics.median(column) for column in zip(*rows, strict=True)]
+    return Measured(*(statistics.median(column) for column in zip(*rows, strict=True)))
 
 
 def print_workers(n_seeds: int) -> None:
     """Print how the published plans fare with more and more workers."""
     print(
         f"{'R':>5}{'workers':>9}{'sigma':>7}{'wall':>8}{'busy':>7}{'by bracket':>12}{'early':>7}"
+        f"{'no barrier':>12}"
     )
     for max_resources in (81, 729):
-        plan = plan_of(max_resources, min_splits=None)
+        plan = published_plan(max_resources)
         for n_workers in (1, 8, 64, 512, 4096):
             for sigma in (0.0, 0.5, 1.0):
-                wall, busy, by_bracket, early = measure(plan, n_workers, sigma, n_seeds)
+                row = measure(plan, n_workers, sigma, n_seeds)
                 print(
-                    f"{max_resources:>5}{n_workers:>9}{sigma:>7}{wall:>8.2f}{busy:>7.0%}"
-                    f"{by_bracket:>12.2f}{early:>7.2f}",
+                    f"{max_resources:>5}{n_workers:>9}{sigma:>7}{row.wall:>8.2f}{row.busy:>7.0%}"
+                    f"{row.by_bracket:>12.2f}{row.early:>7.2f}{row.no_barrier:>12.2f}",
                     flush=True,
                 )
 
 
-def print_widths(n_seeds: int) -> None:
-    """Print how busy workers are with plans of other widths, from R/3 and one split on."""
-    print(f"{'width':>7}{'candidates':>12}" + "".join(f"{n:>8}" for n in (64, 512, 4096)))
-    for width in (9, 27, 81, 243, 729, 2187, 6561, 19683):
-        plan = plan_of(81, width=width, min_resources=27, min_splits=1)
-        cells = [measure(plan, n_workers, 0.5, n_seeds)[1] for n_workers in (64, 512, 4096)]
-        print(f"{width:>7}{plan.n_candidates:>12}" + "".join(f"{cell:>8.0%}" for cell in cells))
+def busy(plan: Plan, n_workers: int, sigma: float, n_seeds: int, *, asks: bool) -> float:
+    """Return the share of the time in which workers evaluate, with promotion by level."""
+    shares = []
+    for seed in range(n_seeds):
+        durations = Durations.drawn(plan.n_candidates, plan.max_resources, sigma, seed)
+        executor = VirtualExecutor(durations, n_workers, asks=asks)
+        simulate(plan, executor, promotion="level")
+        shares.append(executor.busy / n_workers / executor.now)
+    return statistics.median(shares)
+
+
+def print_widths(n_seeds: int, sigmas: Sequence[float] = (0.0, 0.5, 1.0)) -> None:
+    """Print how busy workers are with more candidates than by default.
+
+    The second figure is for workers that take no further tasks while they run. Of the widest plans
+    there is one seed, since they vary little, and only for so many workers that these may be idle.
+    """
+    sizes = (8, 64, 512, 4096)
+    print(f"{'sigma':>5}{'width':>8}{'candidates':>12}" + "".join(f"{n:>14}" for n in sizes))
+    for sigma, width in itertools.product(sigmas, (9, 27, 81, 243, 729, 2187, 6561, 19683, 59049)):
+        plan = default_plan(width)
+        cells = []
+        for n_workers in sizes:
+            shares = [
+                busy(plan, n_workers, sigma, n_seeds if width < 5000 else 1, asks=asks)
+                for asks in (True, False)
+                if width <= 40 * n_workers
+            ]
+            cells.append(" / ".join(f"{share:.0%}" for share in shares))
+        print(
+            f"{sigma:>5}{width:>8}{plan.n_candidates:>12}"
+            + "".join(f"{cell:>14}" for cell in cells),
+            flush=True,
+        )
 
 
 def main() -> None:

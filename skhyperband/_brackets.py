@@ -52,10 +52,13 @@ class Pool:
         In the order of the candidates' numbers.
     places : mapping of int to int
         How many the next rung of each bracket takes.
+    next_rung : Rung or None
+        One of these rungs, if all of them have the same resource and number of splits.
     """
 
     entries: tuple[RungEntry, ...]
     places: Mapping[int, int]
+    next_rung: Rung | None
 
     @property
     def n_places(self) -> int:
@@ -198,16 +201,24 @@ class RunningBrackets:
         return [self._pool(of_one) for of_one in members.values()]
 
     def _pool(self, entries: list[RungEntry]) -> Pool:
-        rungs = {entry.rung for entry in entries}
-        places = {rung.bracket: n for rung in rungs if (n := self._n_places(rung))}
-        # Of equal scores the earlier candidate goes on, whatever its bracket.
-        return Pool(tuple(sorted(entries, key=lambda entry: entry.candidate)), places)
+        next_rungs = [
+            rung
+            for entry_rung in {entry.rung for entry in entries}
+            if (rung := self.next_rung(entry_rung))
+        ]
+        steps = {(rung.n_resources, rung.n_splits) for rung in next_rungs}
+        return Pool(
+            # Of equal scores the earlier candidate goes on, whatever its bracket.
+            entries=tuple(sorted(entries, key=lambda entry: entry.candidate)),
+            places={rung.bracket: rung.n_candidates for rung in next_rungs},
+            next_rung=next_rungs[0] if len(steps) == 1 else None,
+        )
 
-    def _n_places(self, rung: Rung) -> int:
-        """Return how many candidates the next rung of a bracket takes; 0 after the last."""
+    def next_rung(self, rung: Rung) -> Rung | None:
+        """Return the rung to which the candidates of a rung are promoted; None after the last."""
         bracket = self._brackets.get(rung.bracket_key)
         later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
-        return next((r.n_candidates for r in later if r.n_candidates), 0)
+        return next((r for r in later if r.n_candidates), None)
 
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
         """Give the places on the next rungs to the best of each pool.

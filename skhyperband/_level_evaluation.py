@@ -1,11 +1,10 @@
 """Evaluates a level: tasks go out to the executor, outcomes come back into the history."""
 
-import bisect
-import contextlib
 import itertools
+import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 
 from skhyperband._brackets import RunningBrackets
 from skhyperband._executors.base import Executor
@@ -20,26 +19,9 @@ from skhyperband._records import (
     Task,
     TaskLimits,
 )
-from skhyperband._schedule import Level, rank_key
-
-
-@dataclass
-class TopK:
-    """The best of a pool, as its scores become known one by one.
-
-    Attributes
-    ----------
-    k : int
-        How many places there are.
-    """
-
-    k: int
-    _best: list[tuple[bool, float, int]] = field(default_factory=list)
-
-    def add(self, score: float, candidate: int) -> int | None:
-        """Add a candidate; return the one that cannot win a place any more, if there is one."""
-        bisect.insort(self._best, rank_key(score, candidate))
-        return self._best.pop()[2] if len(self._best) > self.k else None
+from skhyperband._schedule import Level
+from skhyperband._standings import Standings
+from skhyperband._task_run import TaskRun
 
 
 class LevelEvaluation:
@@ -47,6 +29,10 @@ class LevelEvaluation:
 
     The states of candidates that can still be promoted are kept for their next rung; all
     others are dropped as soon as it is known that they lost.
+
+    An executor that asks for further tasks, since its workers have nothing left to do at a level,
+    is given early ones: evaluations of the next level, of candidates that are certain to be
+    promoted. Their outcomes are recorded when that level begins, as if they had arrived then.
 
     Parameters
     ----------
@@ -72,6 +58,14 @@ class LevelEvaluation:
         self._states = executor.states
         self._limits = limits
         self._observer = observer
+        self._run = TaskRun(executor, self._tell_start, self._begin_early)
+        self._pending: Mapping[EvaluationKey, RungEntry] = {}
+        self._standings = Standings(history)
+        # Of the next level: evaluations that are certain to be made, those of them that have begun,
+        # and the outcomes of those that have ended.
+        self._certain: deque[tuple[EvaluationKey, RungEntry]] = deque()
+        self._early_tasks: dict[EvaluationKey, Task] = {}
+        self._early_outcomes: dict[EvaluationKey, Outcome] = {}
 
     def evaluate(
         self,
@@ -80,39 +74,46 @@ class LevelEvaluation:
         pending: Mapping[EvaluationKey, RungEntry],
     ) -> None:
         """Evaluate a level; stop where an observer asks for it, with what is done by then."""
-        tasks = self._tasks(pending, level, entries)
-        top = self._top_of_each_pool(entries)
+        self._pending = pending
+        self._standings = Standings(self._history, self._brackets.pools(entries))
+        self._certain.clear()
+        new = {key: entry for key, entry in pending.items() if key not in self._early_tasks}
+        tasks = self._tasks(new, level, entries)
+        running = self._take_over_early_tasks()
         n_first = self._executor.n_workers
         if n_first > 1 and not self._history.outcomes:
             # Scoring that is wrong raises before the workers have more than one task each.
-            self._run(tasks[:n_first], dict(itertools.islice(pending.items(), n_first)), top)
-            tasks, pending = (
-                tasks[n_first:],
-                dict(itertools.islice(pending.items(), n_first, None)),
-            )
-        if not self._observer.stop_requested:
-            self._run(tasks, pending, top)
+            self._run_tasks(dict(itertools.islice(tasks.items(), n_first)))
+            tasks = dict(itertools.islice(tasks.items(), n_first, None))
+        self._run_tasks(tasks, running)
 
-    def _run(
-        self,
-        tasks: Sequence[Task],
-        pending: Mapping[EvaluationKey, RungEntry],
-        top: Mapping[int, TopK],
+    def _run_tasks(
+        self, tasks: Mapping[EvaluationKey, Task], running: Collection[EvaluationKey] = ()
     ) -> None:
-        """Run the tasks of some evaluations, and record each outcome as it arrives."""
-        keys, entries = list(pending), list(pending.values())
-        running = self._executor.run(
-            tasks,
-            lambda position: self._observer.evaluation_begin(entries[position], tasks[position]),
-        )
-        with contextlib.closing(running) as results:
-            for position, outcome in results:
-                if isinstance(outcome, Skipped):
-                    continue
-                self._record(keys[position], entries[position], tasks[position], outcome)
-                self._drop_loser(entries[position], top)
-                if self._observer.stop_requested:
-                    return
+        """Run tasks of the level, and record each outcome, also of those that run already."""
+        awaited = {*tasks, *running}
+        self._run.add(tasks)
+        while awaited and not self._observer.stop_requested:
+            finished = self._run.take()
+            if finished is None:
+                return
+            key, task, result = finished
+            if isinstance(result, Skipped):
+                continue
+            outcome = self._keep_state(key, result)
+            if key in awaited:
+                awaited.remove(key)
+                self._record(key, task, outcome)
+            else:
+                self._early_outcomes[key] = outcome
+        if self._observer.stop_requested:
+            self._run.close()
+        else:
+            self._run.end_level()
+
+    def close(self) -> None:
+        """End what is still running."""
+        self._run.close()
 
     def drop_states_of_losers(self) -> None:
         """Drop the states of all candidates that were not promoted."""
@@ -143,22 +144,23 @@ class LevelEvaluation:
         pending: Mapping[EvaluationKey, RungEntry],
         level: Level,
         entries: Sequence[RungEntry],
-    ) -> list[Task]:
+    ) -> dict[EvaluationKey, Task]:
         keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
         start_before = min(self._limits.start_before, self._brackets.latest_start(level))
         limits = self._limits._replace(start_before=start_before)
-        has_states = bool(self._states)
-        return [
-            Task(
-                candidate=self._history.candidates[entry.candidate],
-                n_resources=key.n_resources,
-                split=key.split,
-                state=self._states.lend(key.state_key) if has_states else None,
-                keeps_state=keeps_state,
-                limits=limits,
-            )
-            for key, entry in pending.items()
-        ]
+        return {key: self._task(key, entry, keeps_state, limits) for key, entry in pending.items()}
+
+    def _task(
+        self, key: EvaluationKey, entry: RungEntry, keeps_state: bool, limits: TaskLimits
+    ) -> Task:
+        return Task(
+            candidate=self._history.candidates[entry.candidate],
+            n_resources=key.n_resources,
+            split=key.split,
+            state=self._states.lend(key.state_key) if self._states else None,
+            keeps_state=keeps_state,
+            limits=limits,
+        )
 
     def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:
         """Sort by the time on the level below; entrants stand in the middle."""
@@ -169,37 +171,66 @@ class LevelEvaluation:
         order = sorted(range(len(entries)), key=lambda i: -expected[i])
         return [entries[i] for i in order]
 
+    def _tell_start(self, key: EvaluationKey, task: Task) -> None:
+        """Tell that a task of this level begins; of an early one it is told later."""
+        if key in self._pending:
+            self._observer.evaluation_begin(self._pending[key], task)
+
     # -- outcomes
 
-    def _record(self, key: EvaluationKey, entry: RungEntry, task: Task, outcome: Outcome) -> None:
+    def _keep_state(self, key: EvaluationKey, outcome: Outcome) -> Outcome:
+        """Keep the state of an outcome in place of the one it continued; return the rest."""
         if self._states:
             self._states.drop([key.state_key])
-        if outcome.state is not None:
-            self._states.keep(key.state_key, outcome.state)
-            outcome = outcome._replace(state=None)
+        if outcome.state is None:
+            return outcome
+        self._states.keep(key.state_key, outcome.state)
+        return outcome._replace(state=None)
+
+    def _record(self, key: EvaluationKey, task: Task, outcome: Outcome) -> None:
+        entry = self._pending[key]
         self._history.record(key, entry.rung, outcome)
         self._observer.evaluation_end(entry, task, outcome)
+        self._standings.note(entry)
+        if self._states:
+            self._judge()
 
-    def _top_of_each_pool(self, entries: Sequence[RungEntry]) -> dict[int, TopK]:
-        """Return the best of the pool that each candidate is in."""
-        return {
-            entry.candidate: top
-            for pool in self._brackets.pools(entries)
-            for top in [TopK(pool.n_places)]
-            for entry in pool.entries
-        }
+    def _judge(self) -> None:
+        """Drop the states of candidates that lost, and note what is certain of the next level.
 
-    def _drop_loser(self, entry: RungEntry, top: Mapping[int, TopK]) -> None:
-        """Drop the states of a candidate that lost, if this entry's score is now complete.
-
-        An equal candidate of another bracket may still be promoted; it is fitted fresh then.
+        An equal candidate of another bracket than the one that lost may still be promoted; it is
+        fitted fresh then.
         """
-        if not self._states:
-            return
-        score = self._history.mean_score(entry)
-        if score is None:
-            return
-        loser = top[entry.candidate].add(score, entry.candidate)
-        if loser is not None:
+        promoted, losers = self._standings.judge()
+        for loser in losers:
             canonical_id = self._history.canonical_id(loser)
             self._states.drop(StateKey(canonical_id, split) for split in self._history.split_order)
+        for entry in promoted:
+            self._certain.extend((key, entry) for key in self._history.keys(entry))
+
+    # -- the next level
+
+    def _begin_early(self, n_tasks: int) -> dict[EvaluationKey, Task]:
+        """Return tasks of the next level for workers that have nothing to do."""
+        tasks: dict[EvaluationKey, Task] = {}
+        if self._limits.start_before < math.inf:
+            # The time that is left at the end of the level decides how many are promoted.
+            return tasks
+        self._judge()
+        while self._certain and len(tasks) < n_tasks:
+            key, entry = self._certain.popleft()
+            if key not in self._history.outcomes:
+                keeps_state = self._brackets.next_rung(entry.rung) is not None
+                tasks[key] = self._task(key, entry, keeps_state, self._limits)
+        self._early_tasks.update(tasks)
+        return tasks
+
+    def _take_over_early_tasks(self) -> list[EvaluationKey]:
+        """Record what the last level evaluated for this one; return what is still running."""
+        tasks, self._early_tasks = self._early_tasks, {}
+        outcomes, self._early_outcomes = self._early_outcomes, {}
+        for key, task in tasks.items():
+            self._tell_start(key, task)
+            if key in outcomes:
+                self._record(key, task, outcomes[key])
+        return [key for key in tasks if key not in outcomes]

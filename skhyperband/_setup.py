@@ -437,18 +437,16 @@ class HalvingRun:
         self._observer.search_begin(self.brackets.n_levels)
         reason: StopReason = "interrupted"
         try:
-            with catching.held(every_time(warnings.filters)), self.executor:
+            with (
+                catching.held(every_time(warnings.filters)),
+                self.executor,
+                contextlib.closing(self._make_evaluation()) as evaluation,
+            ):
                 reason = run_levels(
                     self.brackets,
                     self._sampler,
                     self.history,
-                    LevelEvaluation(
-                        self.history,
-                        self.brackets,
-                        self.executor,
-                        TaskLimits(start_before=self._deadline),
-                        self._observer,
-                    ),
+                    evaluation,
                     stop_rules=self._stop_rules,
                     observer=self._observer,
                 )
@@ -457,6 +455,15 @@ class HalvingRun:
         finally:
             self._observer.search_end(reason)
         return reason
+
+    def _make_evaluation(self) -> LevelEvaluation:
+        return LevelEvaluation(
+            self.history,
+            self.brackets,
+            self.executor,
+            TaskLimits(start_before=self._deadline),
+            self._observer,
+        )
 
 
 def _make_checked_sampler(

@@ -43,6 +43,7 @@ from skhyperband._records import (
     TaskLimits,
 )
 from tests.estimators import UnpicklableError
+from tests.workers import VirtualWorkers
 
 # --- the executors -----------------------------------------------------------------
 
@@ -81,6 +82,12 @@ def on_cluster(evaluate, folder, *, backend):
         yield executor
 
 
+@contextlib.contextmanager
+def with_virtual_workers(evaluate, folder):
+    """Give the executor with which the loop is tested."""
+    yield VirtualWorkers(evaluate, 2)
+
+
 sequentially = functools.partial(with_joblib, n_jobs=1)
 in_threads = functools.partial(with_joblib, backend="threading")
 in_processes = functools.partial(with_joblib, backend="loky")
@@ -99,12 +106,15 @@ class Engine:
         Whether tasks run in other processes than this one.
     cluster : str or None
         The fixture that starts the cluster.
+    takes_further_tasks : bool
+        Whether it can be given more tasks while it runs.
     """
 
     prepare: Callable[[Evaluate, Path], AbstractContextManager[Executor]]
     n_workers: int
     has_processes: bool = False
     cluster: str | None = None
+    takes_further_tasks: bool = False
 
 
 ENGINES = {
@@ -116,9 +126,14 @@ ENGINES = {
         2,
         has_processes=True,
         cluster="dask_client",
+        takes_further_tasks=True,
     ),
     "ray": Engine(
-        functools.partial(on_cluster, backend="ray"), 2, has_processes=True, cluster="ray_cluster"
+        functools.partial(on_cluster, backend="ray"),
+        2,
+        has_processes=True,
+        cluster="ray_cluster",
+        takes_further_tasks=True,
     ),
     "journal-sequential": Engine(functools.partial(with_journal, prepare=sequentially), 1),
     "journal-threading": Engine(functools.partial(with_journal, prepare=in_threads), 2),
@@ -135,6 +150,19 @@ every_executor = those(lambda engine: True)
 executors_with_processes = those(lambda engine: engine.has_processes)
 executors_without_processes = those(lambda engine: not engine.has_processes)
 executors_with_one_worker = those(lambda engine: engine.n_workers == 1)
+
+# Beside those of users there is the one with which the loop is tested.
+_TAKING_FURTHER_TASKS = {
+    **{name: engine for name, engine in ENGINES.items() if engine.takes_further_tasks},
+    "virtual": Engine(with_virtual_workers, 2, takes_further_tasks=True),
+    "journal-virtual": Engine(
+        functools.partial(with_journal, prepare=with_virtual_workers), 2, takes_further_tasks=True
+    ),
+}
+executors_that_take_further_tasks = pytest.mark.parametrize(
+    "engine", _TAKING_FURTHER_TASKS.values(), ids=_TAKING_FURTHER_TASKS
+)
+other_executors = those(lambda engine: not engine.takes_further_tasks)
 
 
 # --- what the cases share ----------------------------------------------------------
@@ -384,6 +412,100 @@ def test_no_more_tasks_run_at_a_time_than_there_are_workers(engine, start, marks
         found = scores(executor.run(tasks_of(12)))
 
     assert max(found.values()) <= engine.n_workers
+
+
+# --- further tasks -----------------------------------------------------------------
+
+
+class Supply:
+    """Gives further tasks, as long as there are any, and notes how many it was asked for."""
+
+    def __init__(self, numbers=()):
+        self.numbers = list(numbers)
+        self.asked = []
+
+    def __call__(self, n_tasks):
+        """Return so many tasks at most."""
+        self.asked.append(n_tasks)
+        numbers, self.numbers = self.numbers[:n_tasks], self.numbers[n_tasks:]
+        return [task_of(number) for number in numbers]
+
+
+@executors_that_take_further_tasks
+@pytest.mark.parametrize("n_tasks", [0, 1, 5])
+def test_positions_of_further_tasks_go_on(engine, start, n_tasks):
+    """Idle workers get further tasks, until there are no more."""
+    supply = Supply(range(n_tasks, 12))
+    with start(tenfold) as executor:
+        found = scores(executor.run(tasks_of(n_tasks), more=supply))
+
+    assert found == {position: 10.0 * position for position in range(12)}
+    assert set(supply.asked) <= set(range(1, engine.n_workers + 1))
+
+
+@executors_that_take_further_tasks
+def test_further_tasks_are_announced_once_before_their_results(start):
+    """The start of a further task is told as that of any other."""
+    events = []
+    with start(tenfold) as executor:
+        run = executor.run(tasks_of(3), lambda at: events.append(("start", at)), Supply([3, 4]))
+        events += (("result", at) for at, _ in run)
+
+    for position in range(5):
+        assert [kind for kind, at in events if at == position] == ["start", "result"]
+
+
+@executors_that_take_further_tasks
+def test_run_goes_on_with_tasks_that_come_while_it_is_suspended(start):
+    """A run that has yielded all results asks once more before it ends."""
+    supply = Supply()
+    with start(tenfold) as executor:
+        run = executor.run(tasks_of(2), more=supply)
+        first = scores([next(run), next(run)])
+        supply.numbers = [2, 3]
+        then = scores(run)
+
+    assert first == {0: 0.0, 1: 10.0}
+    assert then == {2: 20.0, 3: 30.0}
+
+
+@executors_that_take_further_tasks
+def test_run_with_further_tasks_may_be_closed(start):
+    """What was not begun is given up, and the executor can run other tasks."""
+    with start(tenfold) as executor:
+        run = executor.run(tasks_of(1), more=Supply(range(1, 8)))
+        next(run)
+        run.close()
+        found = scores(executor.run(tasks_of(3)))
+
+    assert found == {0: 0.0, 1: 10.0, 2: 20.0}
+
+
+@other_executors
+def test_other_executors_never_ask(start):
+    """An executor that cannot take further tasks runs those that it was given."""
+    supply = Supply(range(2, 5))
+    with start(tenfold) as executor:
+        found = scores(executor.run(tasks_of(2), more=supply))
+
+    assert (sorted(found), supply.asked) == ([0, 1], [])
+
+
+def test_further_tasks_that_are_in_the_journal_are_replayed(tmp_path):
+    """They take no worker, and come back while others run or when these are done."""
+    evaluated = []
+
+    def evaluate(task):
+        evaluated.append(task.split)
+        return tenfold(task)
+
+    with with_journal(evaluate, tmp_path, prepare=with_virtual_workers) as executor, executor:
+        list(executor.run([task_of(number) for number in (1, 3, 4)]))
+        evaluated.clear()
+        found = scores(executor.run(tasks_of(1), more=Supply(range(1, 6))))
+
+    assert found == {position: 10.0 * position for position in range(6)}
+    assert evaluated == [0, 2, 5]
 
 
 # --- limits and failures -----------------------------------------------------------

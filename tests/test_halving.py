@@ -2,169 +2,30 @@ import contextlib
 import itertools
 import math
 from collections import Counter
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhyperband._brackets import BracketRules, RunningBrackets
-from skhyperband._executors.base import ignore_start
-from skhyperband._executors.states import LocalStateStore, State
-from skhyperband._halving import run_levels
-from skhyperband._history import SearchHistory
-from skhyperband._level_evaluation import LevelEvaluation
+from skhyperband._executors.base import ignore_start, no_further_tasks
 from skhyperband._observers import Observer
-from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome, Skipped, TaskLimits
-from skhyperband._results import executed_plan
-from skhyperband._samplers import CheckedSampler
-from skhyperband._schedule import (
-    Plan,
-    exact_factor,
-    hyperband,
-    resource_ladder,
-    successive_halving,
+from skhyperband._records import FinishedTask, Skipped
+from tests.loops import (
+    Executor,
+    Loop,
+    Sampler,
+    by_number,
+    halving_plan,
+    hyperband_plan,
+    promotions,
+    run,
+    schedules,
+    scrambled,
 )
 
 few_examples = settings(deadline=None, max_examples=50)
 both_promotions = pytest.mark.parametrize("promotion", ["bracket", "level"])
-
-# --- fakes -------------------------------------------------------------------------
-
-
-def opened(state):
-    """Return what was handed on."""
-    return None if state is None else state.read().open()
-
-
-def scrambled(x, n_resources, split):
-    """Return a score without any pattern in it."""
-    return (x * 7919 + n_resources * 104729 + split * 1299709) % 1009 / 1009
-
-
-def by_number(x, n_resources, split):
-    """Return a score that grows with the candidate's number."""
-    return float(x)
-
-
-class Executor:
-    """Scores in this process by a pure function, and notes what it was given.
-
-    `order` turns the positions of a batch into the order in which they arrive.
-    """
-
-    n_workers = 1
-
-    def __init__(self, score=scrambled, *, seconds=lambda task: 0.0, order=list, state=None):
-        self.states = LocalStateStore()
-        self.batches = []
-        self._score = score
-        self._seconds = seconds
-        self._order = order
-        self._state = state or (lambda task: None)
-
-    @property
-    def tasks(self):
-        return list(itertools.chain.from_iterable(self.batches))
-
-    def run(self, tasks, on_start=ignore_start):
-        self.batches.append([task._replace(state=opened(task.state)) for task in tasks])
-        for position in self._order(range(len(tasks))):
-            on_start(position)
-            yield FinishedTask(position, self._outcome(tasks[position]))
-
-    def _outcome(self, task):
-        score = self._score(task.candidate["x"], task.n_resources, task.split)
-        failure = Failure(FailedStep.FIT, "ValueError: no") if math.isnan(score) else None
-        seconds = self._seconds(task)
-        handed_on = self._state(task) if task.keeps_state else None
-        state = None if handed_on is None else State(handed_on, task.n_resources, 0)
-        return Outcome(score, None, seconds, 0.0, failure, state=state)
-
-
-class Sampler:
-    """Counts up, or repeats the numbers that it is given; notes what it is told."""
-
-    def __init__(self, numbers=None):
-        self.asked = []
-        self.told = []
-        self._numbers = itertools.count() if numbers is None else iter(numbers)
-
-    def ask(self, n, *, repeat, bracket):
-        self.asked.append(n)
-        return [{"x": x} for x in itertools.islice(self._numbers, n)]
-
-    def tell(self, level):
-        numbers = [candidate["x"] for candidate in level.candidates]
-        self.told.append((numbers, level.mean_scores.tolist(), level.n_resources))
-
-
-def hyperband_plan(R=27, factor=3, n_splits=1, min_splits=None, minimum=1, repeats=1, n=None):
-    exact = exact_factor(factor)
-    ladder = resource_ladder(R, exact, minimum, n_splits, min_splits)
-    brackets = [b for i in range(repeats) for b in hyperband(n, ladder, exact, repeat=i)]
-    return Plan(tuple(brackets), exact, "n_samples", minimum, R, n_splits, tuple(ladder))
-
-
-def halving_plan(n, R=27, factor=3, n_splits=1, min_splits=None, minimum=1, **options):
-    exact = exact_factor(factor)
-    ladder = resource_ladder(R, exact, minimum, n_splits, min_splits)
-    bracket = successive_halving(n, ladder, exact, **options)
-    return Plan((bracket,), exact, "n_samples", minimum, R, n_splits, tuple(ladder))
-
-
-class Loop:
-    """A search by fakes: its brackets, its history, and the plan as it was run."""
-
-    def __init__(
-        self,
-        plan,
-        executor,
-        *,
-        promotion="bracket",
-        sampler=None,
-        initial=(),
-        split_order=None,
-        check_candidate=lambda candidate: None,
-        score=lambda outcome: outcome.test_scores,
-        observer=None,
-        **options,
-    ):
-        order = range(plan.n_splits) if split_order is None else split_order
-        self.plan = plan
-        self.history = SearchHistory(order, score)
-        self.brackets = RunningBrackets(
-            plan, rules=BracketRules(promotion), initial_candidates=initial
-        )
-        self._sampler = CheckedSampler(sampler or Sampler(), check_candidate)
-        self._observer = observer or Observer()
-        self._executor = executor
-        self._options = options
-
-    def run(self):
-        self._observer.search_begin(self.brackets.n_levels)
-        self.reason = run_levels(
-            self.brackets,
-            self._sampler,
-            self.history,
-            LevelEvaluation(
-                self.history, self.brackets, self._executor, TaskLimits(), self._observer
-            ),
-            observer=self._observer,
-            **self._options,
-        )
-
-    @property
-    def executed_plan(self):
-        exhausted = self.brackets.space_exhausted
-        return executed_plan(self.plan, self.history, space_exhausted=exhausted)
-
-
-def run(plan, executor=None, **options):
-    loop = Loop(plan, executor or Executor(), **options)
-    loop.run()
-    return loop
 
 
 def numbers_by_rung(loop):
@@ -175,24 +36,6 @@ def numbers_by_rung(loop):
         rungs.setdefault((entry.rung.bracket, entry.rung.iter), []).append(x)
     return rungs
 
-
-@st.composite
-def schedules(draw):
-    factor = draw(st.sampled_from([1.5, 2, 2.5, 3, 4, Fraction(10, 3)]))
-    R = draw(st.integers(1, 100))
-    n_splits = draw(st.integers(1, 3))
-    options = {
-        "n_splits": n_splits,
-        "min_splits": draw(st.none() | st.integers(1, n_splits)),
-        "minimum": draw(st.integers(min(R, 1 + R // 10), R)),
-    }
-    n = draw(st.integers(1, 40))
-    if draw(st.booleans()):
-        return hyperband_plan(R, factor, n=n, repeats=draw(st.integers(1, 2)), **options)
-    return halving_plan(n, R, factor, aggressive_elimination=draw(st.booleans()), **options)
-
-
-promotions = st.sampled_from(["bracket", "level"])
 
 # --- the plan is what runs ---------------------------------------------------------
 
@@ -521,7 +364,7 @@ class Unsteady(Executor):
         self._after = after
         self._ending = ending
 
-    def run(self, tasks, on_start=ignore_start):
+    def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
         for position, outcome in super().run(tasks, on_start):
             task = tasks[position]
             if len(self.outcomes) < self._after:
@@ -705,7 +548,7 @@ def test_losers_leave_no_state_while_the_level_still_runs(promotion):
     kept = []
 
     class Counting(Executor):
-        def run(self, tasks, on_start=ignore_start):
+        def run(self, tasks, on_start=ignore_start, more=no_further_tasks):
             for item in super().run(tasks, on_start):
                 yield item
                 kept.append(len(self.states))

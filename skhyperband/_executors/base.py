@@ -6,10 +6,16 @@ from typing import Any, Protocol, Self
 from skhyperband._records import FinishedTask, StateKey, Task
 
 OnStart = Callable[[int], None]
+FurtherTasks = Callable[[int], Sequence[Task]]
 
 
 def ignore_start(position: int) -> None:
     """Do nothing when a task starts."""
+
+
+def no_further_tasks(n_tasks: int) -> Sequence[Task]:
+    """Return none."""
+    return ()
 
 
 class StateStore(Protocol):
@@ -78,12 +84,22 @@ class Executor(Protocol):
     def __exit__(self, *exc_info: Any) -> None: ...
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
         """Yield the result of every task with its position in `tasks`, in the order of completion.
 
         ``on_start(position)`` is called once for every task, in this thread, when a worker has
         the task or will have it next, and before the result is yielded.
+
+        ``more(n)`` returns at most n further tasks, whose positions go on counting. An executor
+        calls it in this thread each time that it is about to wait for a result, and n workers
+        have nothing to do and no task is left for them; and once more when all results have been
+        yielded. It ends the run if there is then no further task. Tasks that a worker has go on
+        while the generator is suspended, so that the caller may prepare further tasks. An executor
+        that cannot take further tasks, or whose tasks run in this process, never calls `more`.
 
         A task whose worker dies has an outcome with a failure of the step "worker"; the other
         tasks are not affected. Closing the generator ends the run as soon as possible, and the

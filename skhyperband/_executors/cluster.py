@@ -8,7 +8,12 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from skhyperband._executors.base import OnStart, ignore_start
+from skhyperband._executors.base import (
+    FurtherTasks,
+    OnStart,
+    ignore_start,
+    no_further_tasks,
+)
 from skhyperband._executors.cluster_worker import StaysInCluster
 from skhyperband._executors.states import State
 from skhyperband._pickling import cloudpickle
@@ -207,22 +212,34 @@ class ClusterExecutor:
         self._exit_stack.close()
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
         """Yield the results as they arrive; a task whose worker ended twice is tried alone."""
-        waiting = collections.deque(enumerate(tasks))
+        taken = list(tasks)
+        waiting = collections.deque(range(len(taken)))
         suspects: list[int] = []
         running: dict[Submission, int] = {}
         self._had_workers_at = time.monotonic()
         try:
-            while waiting or running or suspects:
+            while True:
                 while waiting and len(running) < self._n_in_advance():
-                    position, task = waiting.popleft()
-                    running[self._submit(task)] = position
+                    position = waiting.popleft()
+                    running[self._submit(taken[position])] = position
                     on_start(position)
+                n_idle = self.n_workers - len(running)
+                is_idle = n_idle > 0 and not waiting and not suspects
+                if is_idle and (further := more(n_idle)):
+                    waiting.extend(range(len(taken), len(taken) + len(further)))
+                    taken.extend(further)
+                    continue
                 if not running:
+                    if not suspects:
+                        return
                     position = suspects.pop(0)
-                    running[self._submit(tasks[position], alone=True)] = position
+                    running[self._submit(taken[position], alone=True)] = position
                 collected = self._cluster.collect(_INTERVAL)
                 positions = [running.pop(submission) for submission, _ in collected]
                 self._check_workers()
@@ -230,7 +247,7 @@ class ClusterExecutor:
                     if not isinstance(result, type):
                         yield FinishedTask(position, result)
                     elif submission.alone:
-                        yield FinishedTask(position, worker_died(tasks[position]))
+                        yield FinishedTask(position, worker_died(taken[position]))
                     else:
                         suspects.append(position)
         finally:

@@ -18,7 +18,12 @@ from joblib.parallel import (
     get_active_backend,
 )
 
-from skhyperband._executors.base import OnStart, ignore_start
+from skhyperband._executors.base import (
+    FurtherTasks,
+    OnStart,
+    ignore_start,
+    no_further_tasks,
+)
 from skhyperband._executors.broadcast import MIN_MAPPED_SIZE, Broadcast, ReceivedBroadcast
 from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.shared_memory import RemoteBuffer, SharedBuffer
@@ -77,9 +82,15 @@ class JoblibExecutor:
         self._exit_stack.close()
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
-        """Yield the results as they arrive; tasks of dead workers are tried again, alone."""
+        """Yield the results as they arrive; tasks of dead workers are tried again, alone.
+
+        There are no further tasks: joblib takes none in a call whose iterator has ended.
+        """
         if self._ended_early:
             self._restart()
         waiting = dict(enumerate(tasks))

@@ -3,7 +3,12 @@
 from collections.abc import Generator, Sequence
 from typing import Any, Self
 
-from skhyperband._executors.base import OnStart, ignore_start
+from skhyperband._executors.base import (
+    FurtherTasks,
+    OnStart,
+    ignore_start,
+    no_further_tasks,
+)
 from skhyperband._executors.states import LocalStateStore
 from skhyperband._records import Evaluate, FinishedTask, Task
 
@@ -31,9 +36,12 @@ class SequentialExecutor:
         self.states.close()
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
-        """Yield the result of every task, in the order of the tasks."""
+        """Yield the result of every task, in the order of the tasks; there is never an idle worker."""
         for position, task in enumerate(tasks):
             on_start(position)
             yield FinishedTask(position, self._evaluate(task))

@@ -1,15 +1,23 @@
 """Replays evaluations from a journal, and adds new ones to it."""
 
+import collections
 import contextlib
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from skhyperband._evaluator import Evaluator
-from skhyperband._executors.base import Executor, OnStart, StateStore, ignore_start
+from skhyperband._executors.base import (
+    Executor,
+    FurtherTasks,
+    OnStart,
+    StateStore,
+    ignore_start,
+    no_further_tasks,
+)
 from skhyperband._journal.database import LARGEST_INTEGER, Journal
 from skhyperband._journal.entries import Entry
 from skhyperband._messages import repr_of, shortened
@@ -58,28 +66,49 @@ class ReplayingExecutor:
         self._executor.__exit__(*exc_info)
 
     def run(
-        self, tasks: Sequence[Task], on_start: OnStart = ignore_start
+        self,
+        tasks: Sequence[Task],
+        on_start: OnStart = ignore_start,
+        more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
         """Yield every task when it is finished; those in the journal come first."""
+        taken: list[Task] = []
         unknown: list[tuple[int, bytes]] = []
-        for position, task in enumerate(tasks):
-            key = self._keys(task)
-            entry = self._journal.find(key)
-            if entry is not None and self._suffices(entry):
-                on_start(position)
-                yield FinishedTask(position, as_outcome(entry))
-            else:
-                unknown.append((position, key))
+        replayed: collections.deque[FinishedTask] = collections.deque()
+
+        def look_up(tasks: Sequence[Task]) -> Iterator[FinishedTask]:
+            for position, task in enumerate(tasks, start=len(taken)):
+                taken.append(task)
+                key = self._keys(task)
+                entry = self._journal.find(key)
+                if entry is not None and self._suffices(entry):
+                    on_start(position)
+                    yield FinishedTask(position, as_outcome(entry))
+                else:
+                    unknown.append((position, key))
+
+        def more_unknown(n_tasks: int) -> Sequence[Task]:
+            n_before = len(unknown)
+            while len(unknown) == n_before and (further := more(n_tasks)):
+                replayed.extend(look_up(further))
+            return [taken[position] for position, _ in unknown[n_before:]]
+
+        yield from look_up(tasks)
         if unknown and self._is_too_late():
             return
-        rest = [tasks[position] for position, _ in unknown]
-        running = self._executor.run(rest, lambda number: on_start(unknown[number][0]))
+        rest = [taken[position] for position, _ in unknown]
+        running = self._executor.run(
+            rest, lambda number: on_start(unknown[number][0]), more_unknown
+        )
         with contextlib.closing(running) as finished:
             for number, result in finished:
                 position, key = unknown[number]
                 if isinstance(result, Outcome) and _is_repeatable(result):
-                    self._journal.add(key, _as_entry(tasks[position], result))
+                    self._journal.add(key, _as_entry(taken[position], result))
                 yield FinishedTask(position, result)
+                while replayed:
+                    yield replayed.popleft()
+        yield from replayed
 
 
 def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:

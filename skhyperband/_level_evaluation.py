@@ -42,6 +42,17 @@ class TopK:
         return self._best.pop()[2] if len(self._best) > self.k else None
 
 
+def threads_for_each(n_tasks: int, *, n_workers: int, n_cores: int) -> int:
+    """Return how many threads each of some tasks may use.
+
+    It is more than one only if there are fewer tasks than workers. All tasks together then use
+    `n_cores` at most.
+    """
+    if not 0 < n_tasks < n_workers:
+        return 1
+    return max(1, n_cores // n_tasks)
+
+
 class LevelEvaluation:
     """Evaluates the entries of a level, as far as they are not known yet.
 
@@ -101,6 +112,7 @@ class LevelEvaluation:
     ) -> None:
         """Run the tasks of some evaluations, and record each outcome as it arrives."""
         keys, entries = list(pending), list(pending.values())
+        tasks = self._using_idle_cores(tasks)
         running = self._executor.run(
             tasks,
             lambda position: self._observer.evaluation_begin(entries[position], tasks[position]),
@@ -113,6 +125,15 @@ class LevelEvaluation:
                 self._drop_loser(entries[position], top)
                 if self._observer.stop_requested:
                     return
+
+    def _using_idle_cores(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return the tasks, with several threads for each where they are fewer than the workers."""
+        n_threads = threads_for_each(
+            len(tasks), n_workers=self._executor.n_workers, n_cores=self._executor.n_cores
+        )
+        if n_threads == 1:
+            return tasks
+        return [task._replace(n_threads=n_threads) for task in tasks]
 
     def drop_states_of_losers(self) -> None:
         """Drop the states of all candidates that were not promoted."""

@@ -42,6 +42,7 @@ class ReplayingExecutor:
         is_too_late: Callable[[], bool],
     ):
         self.n_workers = executor.n_workers
+        self.n_cores = executor.n_cores
         self.in_process = executor.in_process
         self.states: StateStore = executor.states
         self._executor = executor

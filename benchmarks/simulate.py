@@ -122,6 +122,7 @@ class VirtualExecutor:
     """
 
     in_process = False
+    n_cores = 1
 
     def __init__(self, durations: Durations, n_workers: int, *, asks: bool = True):
         self.n_workers = n_workers

@@ -22,6 +22,7 @@ from skhyperband._records import FailedStep, Failure, Outcome, Scores, Skipped, 
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import named_scorers
 from skhyperband._subset import Subset, SubsetSelector
+from skhyperband._threads import FitThreads
 
 AroundFit = Callable[[Task, Any], contextlib.AbstractContextManager[None]]
 
@@ -96,6 +97,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._config = sklearn.get_config()
         self._filters = every_time(warnings.filters)
+        self._threads = FitThreads()
         self._subsets = self.new_selector()
 
     def new_selector(self) -> SubsetSelector:
@@ -163,7 +165,7 @@ class Evaluator:
         strategy = None
         if task.keeps_state:
             strategy = self.continuation.strategy(estimator, fit_params)
-        with self.around_fit(task, estimator):
+        with self.around_fit(task, estimator), self._threads(estimator, task.n_threads):
             estimator.fit(*data, **fit_params)
         return _Fit(estimator, task.n_resources, task.n_resources, strategy)
 
@@ -181,7 +183,9 @@ class Evaluator:
                 renamed = self.resource.parameters({}, task.n_resources)
                 fitted.set_params(**renamed)
                 return _Fit(fitted, 0, increment.last_added, strategy)
-            fitted = strategy.continue_training(fitted, increment)
+            n_threads = 1 if strategy.is_users else task.n_threads
+            with self._threads(fitted, n_threads):
+                fitted = strategy.continue_training(fitted, increment)
         except Exception as error:
             if strategy is not None and strategy.is_users:
                 raise

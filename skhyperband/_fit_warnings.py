@@ -121,6 +121,7 @@ class _WarningCatcher:
                 self._restore = warnings.catch_warnings()
                 self._restore.__enter__()
                 warnings.filters[:] = filters  # type: ignore[index]
+                self._swapped_in = warnings.filters, list(filters)
                 self._shown_by = warnings.showwarning
                 warnings.showwarning = self._show
         try:
@@ -131,6 +132,18 @@ class _WarningCatcher:
                 if self._n_inside == 0:
                     self._restore.__exit__(None, None, None)
 
+    def repair(self) -> None:
+        """Set the filters again that are in force, after several threads may have emptied them.
+
+        scikit-learn's parallel code replaces the filters of the whole process in each of its
+        threads, and one thread may empty the list that another one has just put back.
+        """
+        with self._lock:
+            if self._n_inside:
+                own, filters = self._swapped_in
+                own[:] = filters  # type: ignore[index]
+                warnings.filters = own
+
     def _show(
         self,
         message: Warning | str,
@@ -140,11 +153,12 @@ class _WarningCatcher:
         *args: Any,
         **kwargs: Any,
     ) -> None:
+        if _is_race_of_threads(message):
+            return
         source = Source(category, filename, lineno)
         caught = getattr(self._local, "caught", None)
         if caught is not None:
-            if not _is_race_of_threads(message):
-                caught.setdefault(source, shortened(str(message)))
+            caught.setdefault(source, shortened(str(message)))
         elif source not in self._passed_on:
             self._passed_on.add(source)
             self._shown_by(message, category, filename, lineno, *args, **kwargs)

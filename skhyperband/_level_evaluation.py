@@ -24,6 +24,17 @@ from skhyperband._standings import Standings
 from skhyperband._task_run import TaskRun
 
 
+def threads_for_each(n_tasks: int, *, n_workers: int, n_cores: int) -> int:
+    """Return how many threads each of some tasks may use.
+
+    It is more than one only if there are fewer tasks than workers. All tasks together then use
+    `n_cores` at most.
+    """
+    if not 0 < n_tasks < n_workers:
+        return 1
+    return max(1, n_cores // n_tasks)
+
+
 class LevelEvaluation:
     """Evaluates the entries of a level, as far as they are not known yet.
 
@@ -92,7 +103,7 @@ class LevelEvaluation:
     ) -> None:
         """Run tasks of the level, and record each outcome, also of those that run already."""
         awaited = {*tasks, *running}
-        self._run.add(tasks)
+        self._run.add(self._using_idle_cores(tasks, len(awaited)))
         while awaited and not self._observer.stop_requested:
             finished = self._run.take()
             if finished is None:
@@ -114,6 +125,17 @@ class LevelEvaluation:
     def close(self) -> None:
         """End what is still running."""
         self._run.close()
+
+    def _using_idle_cores(
+        self, tasks: Mapping[EvaluationKey, Task], n_running: int
+    ) -> Mapping[EvaluationKey, Task]:
+        """Return the tasks, with several threads for each where fewer run than there are workers."""
+        n_threads = threads_for_each(
+            n_running, n_workers=self._executor.n_workers, n_cores=self._executor.n_cores
+        )
+        if n_threads == 1:
+            return tasks
+        return {key: task._replace(n_threads=n_threads) for key, task in tasks.items()}
 
     def drop_states_of_losers(self) -> None:
         """Drop the states of all candidates that were not promoted."""

@@ -88,6 +88,9 @@ class Task(NamedTuple):
     keeps_state : bool
         Whether the candidate may be promoted.
     limits : TaskLimits
+    n_threads : int
+        How many threads the fit may use, where that changes no bit of its result. 1 leaves the
+        estimator as it is.
     """
 
     candidate: Candidate
@@ -96,6 +99,7 @@ class Task(NamedTuple):
     state: Any = None
     keeps_state: bool = False
     limits: TaskLimits = TaskLimits()
+    n_threads: int = 1
 
 
 class FailedStep(StrEnum):

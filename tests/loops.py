@@ -47,6 +47,7 @@ class Executor:
     """
 
     n_workers = 1
+    n_cores = 1
 
     def __init__(self, score=scrambled, *, seconds=lambda task: 0.0, order=list, state=None):
         self.states = LocalStateStore()

@@ -490,7 +490,7 @@ class Reached:
     has_state: bool
 
 
-def climb(estimator, candidate, resource, rungs, data, mode):
+def climb(estimator, candidate, resource, rungs, data, mode, *, n_threads=1):
     """Return what a candidate comes to on each rung, its state pickled in between."""
     scored = []
 
@@ -514,7 +514,8 @@ def climb(estimator, candidate, resource, rungs, data, mode):
         )
     reached, state = [], None
     for n_resources in rungs:
-        outcome = evaluator(Task(candidate, n_resources, 0, state, keeps_state=True))
+        task = Task(candidate, n_resources, 0, state, keeps_state=True, n_threads=n_threads)
+        outcome = evaluator(task)
         assert outcome.failure is None, outcome.failure.text
         texts = set((outcome.warnings or {}).values())
         has_state = outcome.state is not None

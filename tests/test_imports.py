@@ -37,6 +37,7 @@ LAYERS = [
     ],
     ["_continuation.policy"],
     ["_continuation"],
+    ["_threads"],
     ["_executors.shared_memory", "_executors.broadcast", "_executors.base"],
     ["_executors.states", "_executors.isolation"],
     ["_executors.cluster_worker"],

@@ -32,6 +32,7 @@ class VirtualWorkers:
     """
 
     in_process = False
+    n_cores = 1
 
     def __init__(self, evaluate, n_workers, seconds=lambda task: 1.0):
         self.n_workers = n_workers

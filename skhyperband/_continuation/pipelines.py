@@ -1,6 +1,6 @@
 """Continues the training of the last step of a pipeline."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -43,20 +43,25 @@ TRANSFORMERS = frozenset(
 )
 
 
-def transforms_reproducibly(transformer: Any) -> bool:
-    """Return whether `fit_transform` and `transform` always return the same."""
+def transforms_reproducibly(transformer: Any, known: Set[str] = TRANSFORMERS) -> bool:
+    """Return whether `fit_transform` and `transform` always return the same.
+
+    `known` are the names of the transformers of which this is known.
+    """
     if transformer is None or isinstance(transformer, str):  # "passthrough", "drop"
         return True
     if type(transformer) is ColumnTransformer:
         parts = [part for _, part, _ in transformer.transformers]
-        return all(map(transforms_reproducibly, [*parts, transformer.remainder]))
+        return all(transforms_reproducibly(p, known) for p in [*parts, transformer.remainder])
     if type(transformer) is FeatureUnion:
-        return all(transforms_reproducibly(part) for _, part in transformer.transformer_list)
+        return all(
+            transforms_reproducibly(part, known) for _, part in transformer.transformer_list
+        )
     if type(transformer) is Pipeline:
-        return all(transforms_reproducibly(step) for _, step in transformer.steps)
+        return all(transforms_reproducibly(step, known) for _, step in transformer.steps)
     if type(transformer) is FunctionTransformer:
         return transformer.func is None or isinstance(transformer.func, np.ufunc)
-    return name_of_class(type(transformer)) in TRANSFORMERS
+    return name_of_class(type(transformer)) in known
 
 
 def fit_params_of_last_step(

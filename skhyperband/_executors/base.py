@@ -64,6 +64,9 @@ class Executor(Protocol):
     ----------
     n_workers : int
         The largest number of tasks that run at a time.
+    n_cores : int
+        The largest number of cores that one task may use while no other runs. It is 1 where a task
+        cannot use the cores of idle workers.
     in_process : bool
         Whether the tasks run in this process.
     states : StateStore
@@ -75,6 +78,9 @@ class Executor(Protocol):
 
     @property
     def n_workers(self) -> int: ...
+
+    @property
+    def n_cores(self) -> int: ...
 
     @property
     def states(self) -> StateStore: ...

@@ -182,6 +182,8 @@ class ClusterExecutor:
     """
 
     in_process = False
+    # The other cores of the workers' machines are not ours to use.
+    n_cores = 1
 
     def __init__(self, cluster: Cluster, n_jobs: int | None, pre_dispatch: int | str):
         self.states = RemoteStateStore()

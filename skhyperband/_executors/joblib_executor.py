@@ -58,6 +58,7 @@ class JoblibExecutor:
     def __init__(self, evaluate: Evaluate, n_jobs: int | None, pre_dispatch: int | str):
         self.n_workers: int = joblib.effective_n_jobs(n_jobs)
         backend, _ = get_active_backend()
+        self.n_cores = _n_shared_cores(backend, self.n_workers)
         self.in_process = isinstance(backend, (SequentialBackend, ThreadingBackend))
         self.states = LocalStateStore()
         self._broadcast = Broadcast(evaluate)
@@ -196,6 +197,19 @@ class JoblibExecutor:
             stopped.set()
             if isinstance(outputs, Generator):
                 _stop(outputs, ends_workers=len(_entered) <= 1)
+
+
+def _n_shared_cores(backend: Any, n_workers: int) -> int:
+    """Return how many cores a task may use while the other workers are idle.
+
+    The number of workers is what the user has asked for. Nothing is known of the workers of other
+    backends than joblib's own, which may be on several machines.
+    """
+    if not isinstance(backend, (LokyBackend, ThreadingBackend)):
+        return 1
+    if getattr(backend, "inner_max_num_threads", None) is not None:  # The user has decided.
+        return 1
+    return min(n_workers, joblib.cpu_count())
 
 
 class _SharingLokyBackend(LokyBackend):

@@ -23,6 +23,7 @@ class SequentialExecutor:
     """
 
     n_workers = 1
+    n_cores = 1  # What the estimator itself makes of `n_jobs=1` is left as it is.
     in_process = True
 
     def __init__(self, evaluate: Evaluate):

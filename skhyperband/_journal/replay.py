@@ -49,7 +49,7 @@ class ReplayingExecutor:
         suffices: Callable[[Entry], bool],
         is_too_late: Callable[[], bool],
     ):
-        self.n_workers = executor.n_workers
+        self.n_cores = executor.n_cores
         self.in_process = executor.in_process
         self.states: StateStore = executor.states
         self._executor = executor
@@ -57,6 +57,11 @@ class ReplayingExecutor:
         self._keys = keys
         self._suffices = suffices
         self._is_too_late = is_too_late
+
+    @property
+    def n_workers(self) -> int:
+        """The number of tasks that run at a time; that of a cluster may change."""
+        return self._executor.n_workers
 
     def __enter__(self) -> Self:
         self._executor.__enter__()

@@ -55,6 +55,7 @@ class LimitedEvaluate:
         self._lock = threading.Lock()
         self._idle: list[_IdleProcess] = []
         self._busy: set[LoneProcess] = set()
+        self._n_calls = 0
         self._n_ends = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -62,9 +63,19 @@ class LimitedEvaluate:
 
     def __call__(self, task: Task) -> Outcome | Skipped:
         """Evaluate a task; it is skipped where the evaluations are ended meanwhile."""
-        if self._was_received:
-            _watch(self)
-        n_ends = self._n_ends
+        with self._lock:
+            self._n_calls += 1
+            n_ends = self._n_ends
+        try:
+            if self._was_received:
+                _watch(self)
+            return self._evaluate_twice(task, n_ends)
+        finally:
+            with self._lock:
+                self._n_calls -= 1
+
+    def _evaluate_twice(self, task: Task, n_ends: int) -> Outcome | Skipped:
+        """Evaluate a task, again if its process dies."""
         for _ in range(N_ATTEMPTS):
             try:
                 return self._attempt(task, n_ends)
@@ -138,15 +149,15 @@ class LimitedEvaluate:
                 self._packed = None
 
     def end_idle(self, seconds: float = 0.0) -> bool:
-        """Kill the processes that had no task for so long; return whether none is left."""
+        """Kill the processes that had no task for so long; return whether it is not in use."""
         now = time.monotonic()
         with self._lock:
             ended = [idle for idle in self._idle if now - idle.since >= seconds]
             self._idle = [idle for idle in self._idle if idle not in ended]
-            none_left = not self._idle and not self._busy
+            in_use = bool(self._idle) or self._n_calls > 0
         for idle in ended:
             idle.process.kill()
-        return none_left
+        return not in_use
 
 
 class _EndedError(Exception):

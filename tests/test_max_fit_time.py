@@ -18,7 +18,7 @@ import psutil
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
 from sklearn.svm import SVC
 
@@ -158,8 +158,10 @@ def test_results_are_those_without_a_limit(classification, n_jobs, assert_same_r
 
 def test_warnings_of_the_fits_are_shown(classification):
     """They come back from the process, as from any other worker."""
-    with pytest.warns(Warning, match="13 times.*stopped after"):
-        search_of(Unconverged(), max_fit_time=600).fit(*classification)
+    search = search_of(Unconverged(), 3, max_fit_time=600, refit=False)
+
+    with pytest.warns(ConvergenceWarning, match=r"stopped after 1 \(4 evaluations warned so\)"):
+        search.fit(*classification)
 
 
 @each_number_of_workers
@@ -410,7 +412,7 @@ try:
     search.fit(X, y)
 except KeyboardInterrupt:
     wait_for_the_end_of(set(child_processes()) - before)
-    print("interrupted", search.stop_reason_)
+    print("interrupted")
 """
 
 
@@ -434,8 +436,9 @@ def start_program(n_jobs, folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
-@pytest.mark.parametrize("to_all", [False, True], ids=["process", "terminal"])
-@each_number_of_workers
+@pytest.mark.parametrize(
+    ("n_jobs", "to_all"), [(1, True), (2, False)], ids=["terminal", "process"]
+)
 def test_ctrl_c_ends_the_processes(tmp_path, n_jobs, to_all):
     """It reaches the caller while a fit runs that nothing else would end."""
     program, fit = start_program(n_jobs, tmp_path)
@@ -443,7 +446,7 @@ def test_ctrl_c_ends_the_processes(tmp_path, n_jobs, to_all):
     (os.killpg if to_all else os.kill)(program.pid, signal.SIGINT)
     output, errors = program.communicate(timeout=60)
 
-    assert output.split() == ["interrupted", "interrupted"], errors
+    assert output == "interrupted\n", errors
     wait_for_the_end_of([fit])
 
 

@@ -461,3 +461,32 @@ def test_processes_end_when_the_search_is_killed(tmp_path, n_jobs):
     program.communicate(timeout=60)
 
     wait_for_the_end_of([fit, *children])
+
+
+# --- its values --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, np.nan, datetime.timedelta(0)])
+def test_limit_must_be_above_zero(classification, search_class, limit):
+    """What leaves no time for any evaluation is refused before the first one."""
+    search = search_class(Scored(), {"quality": [0.1, 0.2]}, max_fit_time=limit)
+
+    with pytest.raises(ValueError, match=r"max_fit_time=.* must be above 0, or None"):
+        search.fit(*classification)
+
+
+@pytest.mark.parametrize("limit", ["60", True, [60]])
+def test_limit_must_be_a_time(classification, search_class, limit):
+    """What is no number of seconds is refused before the first evaluation."""
+    search = search_class(Scored(), {"quality": [0.1, 0.2]}, max_fit_time=limit)
+
+    with pytest.raises(TypeError, match="max_fit_time=.* must be seconds, a timedelta, or None"):
+        search.fit(*classification)
+
+
+def test_infinite_limit_is_none(classification):
+    """No process is started for it."""
+    with joblib.parallel_config(backend="threading"):
+        search = search_of(Scored(), n_jobs=2, max_fit_time=np.inf).fit(*classification)
+
+    assert search.best_params_["quality"] == 0.95

@@ -480,7 +480,7 @@ def test_limit_must_be_a_time(classification, search_class, limit):
     """What is no number of seconds is refused before the first evaluation."""
     search = search_class(Scored(), {"quality": [0.1, 0.2]}, max_fit_time=limit)
 
-    with pytest.raises(TypeError, match="max_fit_time=.* must be seconds, a timedelta, or None"):
+    with pytest.raises(TypeError, match=r"max_fit_time=.* must be seconds, a timedelta, or None"):
         search.fit(*classification)
 
 

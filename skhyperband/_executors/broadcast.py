@@ -132,14 +132,16 @@ def _free_when_deleted() -> None:
                 return
 
 
-def pack(value: Any) -> tuple[np.ndarray, list[int]]:
+def pack(value: Any, *, maps_files: bool = True) -> tuple[np.ndarray, list[int]]:
     """Pickle into one array of bytes: the pickle first, then the memory of each large array.
 
-    The second part of the result are the sizes of these parts.
+    The second part of the result are the sizes of these parts. With `maps_files`, an array that is
+    mapped from a file is pickled as the name of the file, which another machine may not have.
     """
     buffers: list[pickle.PickleBuffer] = []
     file = io.BytesIO()
-    _Pickler(file, protocol=5, buffer_callback=_separate_large(buffers)).dump(value)
+    pickler = _MappingPickler if maps_files else cloudpickle.CloudPickler
+    pickler(file, protocol=5, buffer_callback=_separate_large(buffers)).dump(value)
     views = [memoryview(file.getbuffer()), *(buffer.raw() for buffer in buffers)]
     sizes = [view.nbytes for view in views]
     packed = np.zeros(max(sum(map(_aligned, sizes)), MIN_MAPPED_SIZE + 1), dtype=np.uint8)
@@ -165,7 +167,7 @@ def _separate_large(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.Pick
     return keep_inside
 
 
-class _Pickler(cloudpickle.CloudPickler):
+class _MappingPickler(cloudpickle.CloudPickler):
     """Pickles an array that is mapped from a file as the name of the file."""
 
     def reducer_override(self, obj: Any) -> Any:

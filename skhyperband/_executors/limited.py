@@ -43,10 +43,21 @@ class LimitedEvaluate:
     env : mapping of str to str
         Environment variables of the processes besides those of this one. They are not sent to
         the workers of a cluster, which have their own.
+    maps_files : bool
+        Whether data that are mapped from a file are sent as the name of the file, which other
+        machines may not have.
     """
 
-    def __init__(self, evaluate: Evaluate, seconds: float, env: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        seconds: float,
+        *,
+        env: Mapping[str, str] | None = None,
+        maps_files: bool = True,
+    ):
         self.seconds = seconds
+        self._maps_files = maps_files
         self._evaluate: Evaluate | None = evaluate
         self._packed: PackedValue | None = None
         self._env = env
@@ -121,7 +132,7 @@ class LimitedEvaluate:
         with self._lock:
             if self._packed is None:
                 try:
-                    self._packed = PackedValue.of(self._evaluate)
+                    self._packed = PackedValue.of(self._evaluate, maps_files=self._maps_files)
                 except Exception as error:
                     raise pickle.PicklingError(
                         f"max_fit_time={self.seconds:.15g} evaluates candidates in other "

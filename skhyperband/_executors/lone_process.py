@@ -68,9 +68,9 @@ class PackedValue:
         self._sharing = threading.Lock()
 
     @classmethod
-    def of(cls, value: Any) -> "PackedValue":
-        """Pack an object."""
-        return cls(*pack(value))
+    def of(cls, value: Any, *, maps_files: bool = True) -> "PackedValue":
+        """Pack an object, as `pack` does."""
+        return cls(*pack(value, maps_files=maps_files))
 
     def unpack(self) -> Any:
         """Return the object."""

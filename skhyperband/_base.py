@@ -111,6 +111,7 @@ class BaseHalvingSearchCV(SearchBase):
         min_resources: MinResources,
         min_splits: MinSplits,
         max_time: MaxTime,
+        max_fit_time: MaxTime,
         continue_training: ContinueTraining,
         n_jobs: int | None,
         pre_dispatch: int | str,
@@ -144,6 +145,7 @@ class BaseHalvingSearchCV(SearchBase):
         self.continue_training = continue_training
         self.rank_by = rank_by
         self.max_time = max_time
+        self.max_fit_time = max_fit_time
         self.journal = journal
         self.random_state = random_state
 
@@ -245,7 +247,7 @@ class BaseHalvingSearchCV(SearchBase):
         Notes
         -----
         An exception that a fit or the scorer raises with ``timed=True`` is raised to the
-        caller.
+        caller, and a `TimeoutError` if one of these evaluations takes longer than `max_fit_time`.
 
         The estimate is true for candidates that take about as long as the estimator as it is
         given, so give it typical values of the parameters that decide how long a fit takes,
@@ -296,7 +298,8 @@ class BaseHalvingSearchCV(SearchBase):
             If a parameter has an invalid type. This is checked before anything is fitted.
         TimeoutError
             If `max_time` was reached before the first evaluation began, or if the only one
-            that it left time for failed.
+            that it left time for failed. With ``error_score="raise"``, also if an evaluation
+            takes longer than `max_fit_time`.
         OSError
             If the journal cannot be written, or if there is no space for the temporary
             files through which joblib passes the data to other processes.
@@ -310,9 +313,9 @@ class BaseHalvingSearchCV(SearchBase):
         """
         self._reset()
         check_arguments(self)
-        check_backend(self.n_jobs)
+        check_backend(self.n_jobs, as_seconds(self.max_fit_time, "max_fit_time"))
         check_estimator_callbacks(self.estimator)
-        deadline = self._clock() + as_seconds(self.max_time)
+        deadline = self._clock() + as_seconds(self.max_time, "max_time")
         scorer = make_scorer(self, self._rule)
         data = read_data(self, X, y, params)
         plan = make_plan(self, data)

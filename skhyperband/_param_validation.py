@@ -83,7 +83,8 @@ def check_parameters(params: Mapping[str, Any], n_candidates_words: tuple[str, .
     _check_rank_by(params["rank_by"])
     _check_cv(params["cv"])
     _check_pre_dispatch(params["pre_dispatch"])
-    as_seconds(params["max_time"])
+    as_seconds(params["max_time"], "max_time")
+    as_seconds(params["max_fit_time"], "max_fit_time")
     _check_journal(params["journal"])
     _check_repeats(params.get("n_repeats", 1), params["max_time"])
     _check_n_jobs(params["n_jobs"])
@@ -221,17 +222,17 @@ def _check_journal(journal: Any) -> None:
         raise ValueError(f"journal={journal!r} names no file; give a path, or None.")
 
 
-def as_seconds(max_time: Any) -> float:
+def as_seconds(limit: Any, name: str) -> float:
     """Return a time limit in seconds, infinity for None; raise if it is no time."""
-    if max_time is None:
+    if limit is None:
         return math.inf
-    seconds = max_time
-    if isinstance(max_time, datetime.timedelta):
-        seconds = max_time.total_seconds()
+    seconds = limit
+    if isinstance(limit, datetime.timedelta):
+        seconds = limit.total_seconds()
     if isinstance(seconds, (bool, np.bool_)) or not isinstance(seconds, numbers.Real):
-        raise TypeError(f"max_time={max_time!r} must be seconds, a timedelta, or None.")
+        raise TypeError(f"{name}={limit!r} must be seconds, a timedelta, or None.")
     if not float(seconds) > 0:  # The comparison is false for NaN, too.
-        raise ValueError(f"max_time={max_time!r} must be above 0, or None for no limit.")
+        raise ValueError(f"{name}={limit!r} must be above 0, or None for no limit.")
     return float(seconds)
 
 

@@ -61,7 +61,7 @@ def preview(
     send(warn_of_lost_halvings(search, plan))
     if search.max_time is None:
         return plan
-    return replace(plan, max_time=as_seconds(search.max_time))
+    return replace(plan, max_time=as_seconds(search.max_time, "max_time"))
 
 
 # --- with the time that it takes ---------------------------------------------------
@@ -89,7 +89,7 @@ def timed_preview(
                 f"{name}={value!r} with timed=True: the data decide it; leave {name} out."
             )
     check_arguments(search)
-    check_backend(search.n_jobs)
+    check_backend(search.n_jobs, as_seconds(search.max_fit_time, "max_fit_time"))
     search = _without_side_effects(search)
     scorer = make_scorer(search, rule)
     data = read_data(search, X, y, params)
@@ -121,7 +121,12 @@ def _time_plan(
     seeds = draw_seeds(search.random_state, None)
     evaluator = make_evaluator(search, data, plan, seeds, scorer, time.time, timer)
     evaluator = replace(evaluator, keep_exceptions=True)
-    executor = make_executor(WholeEvaluation(evaluator), search.n_jobs, search.pre_dispatch)
+    executor = make_executor(
+        WholeEvaluation(evaluator),
+        search.n_jobs,
+        search.pre_dispatch,
+        as_seconds(search.max_fit_time, "max_fit_time"),
+    )
     split = _median_split(data)
     with catching.held(every_time(warnings.filters)), executor:
         seconds = EvaluationTimer(executor, split).measure(amounts_to_measure(plan))

@@ -210,6 +210,13 @@ def worker_died(task: Task) -> Outcome:
     return Outcome(None, None, 0.0, 0.0, failure, n_trained=task.n_resources)
 
 
+def took_too_long(task: Task, max_fit_time: float) -> Outcome:
+    """Return the outcome of a task that was ended after so many seconds."""
+    text = f"The evaluation took longer than max_fit_time={max_fit_time:.15g} s, and was ended."
+    failure = Failure(FailedStep.TIMEOUT, text)
+    return Outcome(None, None, max_fit_time, 0.0, failure, n_trained=task.n_resources)
+
+
 Evaluate = Callable[[Task], Outcome | Skipped]
 
 

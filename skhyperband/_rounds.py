@@ -114,7 +114,8 @@ class TimedRounds:
         Returns the seconds; None if it failed or there was no time for it.
     enter_estimator : callable, or None
         Makes the estimator as it is given a candidate, with what was measured of it, where the
-        plan does not fit. Takes the rung that it enters; returns the candidate's number.
+        plan does not fit. Takes the rung that it enters; returns the candidate's number in a
+        list, which is empty if it cannot be a candidate.
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -131,7 +132,7 @@ class TimedRounds:
         *,
         repeats_forever: bool,
         measure: Callable[[int], float | None],
-        enter_estimator: Callable[[Rung], int] | None,
+        enter_estimator: Callable[[Rung], list[int]] | None,
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -185,7 +186,7 @@ class TimedRounds:
         better than theirs.
         """
         enter, self._enter_estimator = self._enter_estimator, None
-        return [] if enter is None or self._full_fit is None else [enter(rung)]
+        return [] if enter is None or self._full_fit is None else enter(rung)
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""

@@ -97,7 +97,8 @@ class MetricRule:
             # An exception may be false, such as one with a length of 0.
             if failure.exception is not None:
                 raise failure.exception
-            raise RuntimeError(failure.text)
+            kind = TimeoutError if failure.step == FailedStep.TIMEOUT else RuntimeError
+            raise kind(failure.text)
 
     def best_row(self, results: Results, metric: str) -> int:
         """Return the row of the best candidate: a callable `refit` chooses it, else the rank.

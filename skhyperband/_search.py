@@ -168,6 +168,15 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         `max_resources` in any case; a warning says if no candidate was evaluated with
         that. If there was no time for any candidate, the result is `estimator` as it is
         given.
+    max_fit_time : float or datetime.timedelta, default=None
+        Time limit of a single evaluation, which is the fit of one candidate on one split,
+        with its scores; a float is a number of seconds. An evaluation that takes longer is
+        ended, and fails: its score is `error_score`. This protects the search from
+        candidates whose fit takes very long or never ends. The evaluations then have
+        worker processes of their own, even with one worker, and a fit that ends its
+        process, for example by a segmentation fault, costs only its candidate. The refit
+        has no limit. With joblib's backend ``"threading"`` and several workers it is an
+        error, since a thread cannot be ended.
     continue_training : "auto", bool or callable, default="auto"
         Whether the estimators of promoted candidates continue their training from the
         previous rung instead of being fitted from scratch.
@@ -358,6 +367,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         min_splits: MinSplits = "auto",
         aggressive_elimination: bool = False,
         max_time: MaxTime = None,
+        max_fit_time: MaxTime = None,
         continue_training: ContinueTraining = "auto",
         n_jobs: int | None = None,
         pre_dispatch: int | str = "2*n_jobs",
@@ -383,6 +393,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
             min_resources=min_resources,
             min_splits=min_splits,
             max_time=max_time,
+            max_fit_time=max_fit_time,
             continue_training=continue_training,
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,
@@ -585,6 +596,15 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         `max_resources` in any case; a warning says if no candidate was evaluated with
         that. If there was no time for any candidate, the result is `estimator` as it is
         given.
+    max_fit_time : float or datetime.timedelta, default=None
+        Time limit of a single evaluation, which is the fit of one candidate on one split,
+        with its scores; a float is a number of seconds. An evaluation that takes longer is
+        ended, and fails: its score is `error_score`. This protects the search from
+        candidates whose fit takes very long or never ends. The evaluations then have
+        worker processes of their own, even with one worker, and a fit that ends its
+        process, for example by a segmentation fault, costs only its candidate. The refit
+        has no limit. With joblib's backend ``"threading"`` and several workers it is an
+        error, since a thread cannot be ended.
     continue_training : "auto", bool or callable, default="auto"
         Whether the estimators of promoted candidates continue their training from the
         previous rung instead of being fitted from scratch.
@@ -788,6 +808,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         min_resources: MinResources = "auto",
         min_splits: MinSplits = "auto",
         max_time: MaxTime = None,
+        max_fit_time: MaxTime = None,
         continue_training: ContinueTraining = "auto",
         n_jobs: int | None = None,
         pre_dispatch: int | str = "2*n_jobs",
@@ -813,6 +834,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
             min_resources=min_resources,
             min_splits=min_splits,
             max_time=max_time,
+            max_fit_time=max_fit_time,
             continue_training=continue_training,
             n_jobs=n_jobs,
             pre_dispatch=pre_dispatch,

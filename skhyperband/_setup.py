@@ -29,11 +29,12 @@ from skhyperband._journal import JournalSession, SharedContent, open_journal
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._messages import repr_of
 from skhyperband._observers import Observer, Observers
-from skhyperband._param_validation import check_parameters
+from skhyperband._param_validation import as_seconds, check_parameters
 from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
 from skhyperband._progress import ProgressPrinter
 from skhyperband._records import (
     EvaluationKey,
+    FailedStep,
     Outcome,
     RungEntry,
     StopReason,
@@ -68,6 +69,7 @@ class HalvingArguments(SearchArguments, Protocol):
     n_jobs: Any
     pre_dispatch: Any
     max_time: Any
+    max_fit_time: Any
     journal: Any
     random_state: Any
     refit: Any
@@ -296,7 +298,8 @@ class HalvingRun:
         )
 
     def _make_executor(self, search: HalvingArguments, session: JournalSession | None) -> Executor:
-        executor = make_executor(self.evaluator, search.n_jobs, search.pre_dispatch)
+        max_fit_time = as_seconds(search.max_fit_time, "max_fit_time")
+        executor = make_executor(self.evaluator, search.n_jobs, search.pre_dispatch, max_fit_time)
         if session is None:
             return executor
         return session.replaying(executor, self.evaluator, self._is_too_late)
@@ -347,7 +350,7 @@ class HalvingRun:
             self.history,
             repeats_forever=rules.repeats_forever,
             measure=self._measure_estimator,
-            enter_estimator=self._enter_estimator if enters_estimator else None,
+            enter_estimator=self._enter_measured if enters_estimator else None,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
@@ -358,7 +361,8 @@ class HalvingRun:
     def _measure_estimator(self, n_resources: int) -> float | None:
         """Return the seconds of the estimator as it is given on the first split; None if it failed.
 
-        With all resources it is evaluated even if the start of workers takes all of the time, so
+        If it took longer than `max_fit_time`, this limit is what a candidate costs at most. With
+        all resources it is evaluated even if the start of workers takes all of the time, so
         that there is a result.
         """
         start_before = self._deadline
@@ -372,10 +376,20 @@ class HalvingRun:
         )
         with contextlib.closing(self.executor.run([task])) as finished:
             outcomes = [result for _, result in finished if isinstance(result, Outcome)]
-        if not outcomes or outcomes[0].failure is not None:
+        if not outcomes:
             return None
-        self._measured[n_resources] = outcomes[0]
-        return outcomes[0].fit_time + outcomes[0].score_time
+        (outcome,) = outcomes
+        if outcome.failure is None:
+            self._measured[n_resources] = outcome
+        elif outcome.failure.step != FailedStep.TIMEOUT:
+            return None
+        return outcome.fit_time + outcome.score_time
+
+    def _enter_measured(self, rung: Rung) -> list[int]:
+        """Make the estimator as it is given a candidate, if its evaluation did not take too long."""
+        if self._plan.max_resources not in self._measured:
+            return []
+        return [self._enter_estimator(rung)]
 
     def _enter_estimator(self, rung: Rung) -> int:
         """Make the estimator as it is given a candidate, and return its number.

@@ -260,8 +260,8 @@ def _raise_failure(failure: Failure) -> None:
     """Raise the exception of a fit or scorer, with a note that says why there was a fit."""
     error = failure.exception
     if error is None:
-        kind = ValueError if failure.step == FailedStep.SCORING else RuntimeError
-        error = kind(failure.text)
+        kinds = {FailedStep.SCORING: ValueError, FailedStep.TIMEOUT: TimeoutError}
+        error = kinds.get(failure.step, RuntimeError)(failure.text)
     error.add_note(
         "plan(timed=True) fits the estimator with the parameters that it is given with. If they "
         "do not fit the data and all candidates replace them, set others; or leave timed=True out."

@@ -18,7 +18,7 @@ from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import Source, warn_once
 from skhyperband._history import SearchHistory
 from skhyperband._messages import counted, message_of_traceback, repr_of, str_of
-from skhyperband._records import EvaluationKey, Outcome, Scores
+from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
 from skhyperband._results import failed_with_more, has_finite_score
 from skhyperband._schedule import Plan, Rung, largest_power
@@ -304,10 +304,20 @@ def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) 
             "what the estimator predicts."
         )
     first = failures[0][1]
+    if _all_took_too_long(history):
+        raise ValueError(
+            f"{message_of_traceback(first)}\n{none}, since all of them took too long: raise "
+            "max_fit_time, or lower what a fit costs."
+        )
     raise ValueError(
         f"{message_of_traceback(first)}\n{none}; {_advice(first, plan, min_resources)} "
         f"The first failure:\n{first}"
     )
+
+
+def _all_took_too_long(history: SearchHistory) -> bool:
+    failures = [outcome.failure for outcome in history.outcomes.values()]
+    return all(f is not None and f.step == FailedStep.TIMEOUT for f in failures)
 
 
 def _advice(failure: str, plan: Plan, min_resources: Any) -> str:

@@ -475,6 +475,38 @@ class Blocking(Scored):
         return super().fit(X, y)
 
 
+class Endless(Scored):
+    """Never ends where the quality is below a limit, in `fit` or `score`, whatever is raised in it.
+
+    `mark` is a file to which it writes the number of its process.
+    """
+
+    def __init__(self, quality=0.0, n_units=1, label=None, step="fit", below=0.5, mark=None):
+        super().__init__(quality, n_units, label)
+        self.step = step
+        self.below = below
+        self.mark = mark
+
+    def _wait_at(self, step):
+        if self.step != step or self.quality >= self.below:
+            return
+        if self.mark is not None:
+            Path(self.mark).write_text(f"{os.getpid()}\n")
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(60)
+
+    def fit(self, X, y=None):
+        """Wait, or fit."""
+        self._wait_at("fit")
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        """Wait, or score."""
+        self._wait_at("score")
+        return super().score(X, y)
+
+
 class FakeClock(threading.local):
     """Goes on only when it is told to, in each thread and process on its own."""
 

@@ -183,6 +183,58 @@ def test_memory_that_numpy_cannot_have_is_an_exception(
         search.set_params(error_score="raise").fit(*classification)
 
 
+WITH_LITTLE_MEMORY = """
+import resource, sys, warnings
+import numpy as np
+from sklearn.datasets import make_classification
+from tests.test_crashes import Asking, search_of
+
+if __name__ == "__main__":
+    options = eval(sys.argv[1])
+    X, y = make_classification(240, 6, random_state=0)
+    resource.setrlimit(resource.RLIMIT_AS, (2**32, resource.RLIM_INFINITY))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search = search_of(Asking(), 3, **options).fit(X, y)
+    for warning in caught:
+        print(warning.message)
+    print("best", search.best_params_["quality"])
+"""
+
+
+class Asking(Scored):
+    """Asks for 8 GiB, and does not use them, where the quality is 0.05."""
+
+    def fit(self, X, y=None):
+        """Ask for memory, or fit."""
+        if self.quality == 0.05:
+            np.empty(2**30)
+        return super().fit(X, y)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs limits of memory")
+@pytest.mark.parametrize("options", [{"n_jobs": 2}, {"n_jobs": 1, "max_fit_time": 600}])
+def test_limit_of_memory_holds_for_the_workers(options, tmp_path):
+    """They inherit it from the process of the search; a fit that exceeds it costs its candidate."""
+    root = Path(__file__).parents[1]
+    script = tmp_path / "script.py"
+    script.write_text(WITH_LITTLE_MEMORY)
+    few_threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), repr(options)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), **few_threads},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.stdout.startswith("2 of 8 evaluations failed"), done.stderr
+    assert "Unable to allocate 8.00 GiB" in done.stdout
+    assert done.stdout.endswith("best 0.95\n")
+
+
 def test_exception_that_cannot_be_unpickled_is_no_death(classification):
     """It is a failure like any other, and the workers live on."""
     search = search_of(RaisesUnpicklable())

@@ -6,6 +6,7 @@ For a new executor, add a function that prepares it to `ENGINES`. The cases need
 import contextlib
 import functools
 import gc
+import math
 import os
 import pickle
 import signal
@@ -49,10 +50,10 @@ from tests.workers import VirtualWorkers
 
 
 @contextlib.contextmanager
-def with_joblib(evaluate, folder, *, backend="loky", n_jobs=2):
+def with_joblib(evaluate, folder, *, backend="loky", n_jobs=2, max_fit_time=math.inf):
     """Give the executor for one of joblib's backends."""
     with joblib.parallel_config(backend=backend):
-        yield make_executor(evaluate, n_jobs, pre_dispatch="2*n_jobs")
+        yield make_executor(evaluate, n_jobs, "2*n_jobs", max_fit_time)
 
 
 @contextlib.contextmanager
@@ -91,6 +92,7 @@ def with_virtual_workers(evaluate, folder):
 sequentially = functools.partial(with_joblib, n_jobs=1)
 in_threads = functools.partial(with_joblib, backend="threading")
 in_processes = functools.partial(with_joblib, backend="loky")
+with_limit = functools.partial(with_joblib, max_fit_time=300.0)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ ENGINES = {
         cluster="ray_cluster",
         takes_further_tasks=True,
     ),
+    "limited-one": Engine(functools.partial(with_limit, n_jobs=1), 1, has_processes=True),
+    "limited-two": Engine(with_limit, 2, has_processes=True),
     "journal-sequential": Engine(functools.partial(with_journal, prepare=sequentially), 1),
     "journal-threading": Engine(functools.partial(with_journal, prepare=in_threads), 2),
 }
@@ -148,6 +152,9 @@ def those(fits):
 
 every_executor = those(lambda engine: True)
 executors_with_processes = those(lambda engine: engine.has_processes)
+executors_with_several_processes = those(
+    lambda engine: engine.has_processes and engine.n_workers > 1
+)
 executors_without_processes = those(lambda engine: not engine.has_processes)
 executors_with_one_worker = those(lambda engine: engine.n_workers == 1)
 
@@ -570,7 +577,7 @@ def die_when_taken(marks, n_others, task):
     return tenfold(task)
 
 
-@executors_with_processes
+@executors_with_several_processes
 def test_what_finished_before_a_worker_died_stays(start, marks):
     """Nothing but the task that killed its worker is evaluated again."""
     found = {}
@@ -600,7 +607,7 @@ def die_beside_another(marks, task):
 
 
 @pytest.mark.slow
-@executors_with_processes
+@executors_with_several_processes
 def test_tasks_beside_a_dying_worker_get_their_results(start, marks):
     """The task that kills its worker fails, those that ran or waited beside it do not."""
     with start(functools.partial(die_beside_another, marks)) as executor:

@@ -25,14 +25,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 COMMON = """
-import collections, json, os, pickle, signal, sys, threading, time, warnings
+import collections, gc, json, os, pickle, signal, sys, threading, time, warnings
 from pathlib import Path
 import joblib, numpy as np, psutil
 from joblib.externals.loky import reusable_executor
 from sklearn.datasets import make_classification
 from skhyperband import SuccessiveHalvingSearchCV
 from tests.published import published
-from tests.estimators import Deadly, Failing, Scored, grow
+from tests.estimators import Deadly, Endless, Failing, Scored, grow
 
 folder = Path(sys.argv[1])
 X, y = make_classification(240, 6, random_state=0)
@@ -163,6 +163,17 @@ def interrupted(n_jobs):
 def max_time(n_jobs):
     return search_of(Slow(), n_jobs, max_time=1).fit(X, y).stop_reason_
 
+def too_slow(n_jobs):
+    search = search_of(Endless(below=0.1), n_jobs, cv=ONE_SPLIT, max_fit_time=0.7)
+    return search.fit(X, y).rungs_.rungs[0].n_failures
+
+def interrupted_with_limit(n_jobs):
+    search = search_of(Interrupting(parent=os.getpid()), n_jobs, max_fit_time=600)
+    try:
+        search.fit(X, y)
+    except KeyboardInterrupt:
+        return search.stop_reason_
+
 def many_fits(n_jobs):
     n_searches = 8 // n_jobs**2
     searches = [heavy_search(n_jobs).fit(X, y) for _ in range(n_searches)]
@@ -174,6 +185,7 @@ def pool():
 
 def there():
     "What there is of this process, but for the processes that joblib keeps for the next."
+    gc.collect()  # The pool of threads that joblib has ended is part of a cycle.
     me = psutil.Process()
     children = [p for p in me.children(recursive=True) if p.pid not in pool()]
     commands = [" ".join(p.cmdline()) for p in children]
@@ -209,10 +221,14 @@ ENDS = {
     "raised-2": "ArithmeticError",
     "interrupted-2": "interrupted",
     "max_time-2": "max_time",
+    "too_slow-2": 1,
+    "interrupted_with_limit-2": "interrupted",
     "many_fits-2": 54,
     "finished-1": "completed",
     "raised-1": "ArithmeticError",
     "interrupted-1": "interrupted",
+    "too_slow-1": 1,
+    "interrupted_with_limit-1": "interrupted",
     "many_fits-1": 216,
 }
 
@@ -222,7 +238,7 @@ def searches(tmp_path_factory):
     """Run searches that end in all these ways; give what each said, and what was left at the end."""
     folder = tmp_path_factory.mktemp("searches")
     process = start(LEAVING, folder, *ENDS)
-    said = finish(process)
+    said = finish(process, seconds=300)
     return said, left_by(process, folder)
 
 

@@ -44,11 +44,15 @@ class Broadcast:
         # Tasks may be pickled in several threads; a second copy of the data is too much.
         self._packing = threading.Lock()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def pack(self) -> tuple[np.ndarray, list[int]]:
+        """Return the object as bytes, as `pack` does; it is packed once."""
         with self._packing:
             if self._packed is None:
                 self._packed = pack(self.value)
-        return _receive, (self._key, os.getpid(), *self._packed)
+        return self._packed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _receive, (self._key, os.getpid(), *self.pack())
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ _received_lock = threading.Lock()
 def _receive(key: str, sender: int, packed: np.ndarray, sizes: list[int]) -> ReceivedBroadcast:
     """Return the broadcast with this key; unpack it when it arrives for the first time."""
     with _received_lock:
-        _exit_with_parent(sender)
+        exit_with_parent(sender)
         if key not in _received:
             path: str | None = None
             if isinstance(packed, np.memmap) and os.name == "posix":
@@ -96,7 +100,7 @@ def _receive(key: str, sender: int, packed: np.ndarray, sizes: list[int]) -> Rec
 
 
 @functools.cache  # Every task that arrives calls it, and one thread is enough.
-def _exit_with_parent(sender: int) -> None:
+def exit_with_parent(sender: int) -> None:
     """Start a thread that ends this worker of loky when the process that sent it work is killed.
 
     Otherwise it would finish its fit, and then wait five minutes for more work. Workers of other

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 
 from skhyperband._executors.broadcast import unpack
+from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._pickling import cloudpickle
 from skhyperband._records import Evaluate, Outcome, Skipped
 
@@ -90,9 +91,11 @@ def keep(key: str, packed: np.ndarray, sizes: list[int]) -> None:
 
 
 def forget(key: str) -> None:
-    """Drop the evaluator of a search that has ended."""
+    """Drop the evaluator of a search that has ended, and end processes that it may have."""
     with _changed:
-        _kept.pop(key, None)
+        kept = _kept.pop(key, None)
+    if kept is not None and isinstance(kept.evaluate, LimitedEvaluate):
+        kept.evaluate.close()
 
 
 def _begin(key: str, fetch: Fetch | None) -> _Kept:

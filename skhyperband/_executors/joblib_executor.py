@@ -7,7 +7,7 @@ import pickle
 import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import joblib
 from joblib.externals.loky import process_executor
@@ -53,13 +53,23 @@ class JoblibExecutor:
         Number of workers, as everywhere in scikit-learn.
     pre_dispatch : int or str
         Number of tasks that are sent to the workers at the start, as in `joblib.Parallel`.
+    backend : "threading" or None
+        None is the active backend.
     """
 
-    def __init__(self, evaluate: Evaluate, n_jobs: int | None, pre_dispatch: int | str):
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        n_jobs: int | None,
+        pre_dispatch: int | str,
+        backend: Literal["threading"] | None = None,
+    ):
         self.n_workers: int = joblib.effective_n_jobs(n_jobs)
-        backend, _ = get_active_backend()
-        self.n_cores = _n_shared_cores(backend, self.n_workers)
-        self.in_process = isinstance(backend, (SequentialBackend, ThreadingBackend))
+        active, _ = get_active_backend()
+        self.n_cores = _n_shared_cores(active, self.n_workers)
+        in_process = isinstance(active, (SequentialBackend, ThreadingBackend))
+        self.in_process = in_process or backend == "threading"
+        self._backend = backend
         self.states = LocalStateStore()
         self._broadcast = Broadcast(evaluate)
         self._n_jobs = n_jobs
@@ -138,7 +148,7 @@ class JoblibExecutor:
             ) from error
 
     def _new_parallel(self) -> joblib.Parallel:
-        backend, _ = get_active_backend()
+        backend = self._backend or get_active_backend()[0]
         if type(backend) is LokyBackend:  # A user's subclass may do other things.
             backend = _SharingLokyBackend.like(backend)
         # Sizes and mode are joblib's own defaults, since a call of joblib with other values, in

@@ -59,6 +59,7 @@ def hyperband() -> HyperbandSearchCV:
         n_jobs=2,
         pre_dispatch=4,
         max_time=datetime.timedelta(hours=8),
+        max_fit_time=60.0,
         journal=Path("search.sqlite"),
         random_state=np.random.RandomState(0),
         error_score="raise",
@@ -92,6 +93,7 @@ def successive_halving() -> SuccessiveHalvingSearchCV:
         refit=best,
         cv=3,
         max_time=60.0,
+        max_fit_time=datetime.timedelta(minutes=1),
         journal="search.sqlite",
         random_state=0,
         error_score=0.0,
@@ -290,6 +292,7 @@ def wrong_of_hyperband(space: dict[str, Any], names: list[str]) -> None:
     HyperbandSearchCV(SVC(), space, cv="five")  # type: ignore[arg-type]
     HyperbandSearchCV(SVC(), space, n_jobs="all")  # type: ignore[arg-type]
     HyperbandSearchCV(SVC(), space, max_time="8 hours")  # type: ignore[arg-type]
+    HyperbandSearchCV(SVC(), space, max_fit_time="a minute")  # type: ignore[arg-type]
     HyperbandSearchCV(SVC(), space, journal=True)  # type: ignore[arg-type]
     HyperbandSearchCV(SVC(), space, random_state="zero")  # type: ignore[arg-type]
     HyperbandSearchCV(SVC(), space, error_score="nan")  # type: ignore[arg-type]

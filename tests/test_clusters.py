@@ -2,7 +2,9 @@
 
 import functools
 import importlib.util
+import itertools
 import os
+import pickle
 import shutil
 import signal
 import threading
@@ -16,7 +18,8 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._executors import make_executor
+from skhyperband._executors import cluster_worker, make_executor
+from skhyperband._executors.broadcast import pack
 from skhyperband._executors.cluster import ClusterExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
@@ -122,6 +125,8 @@ def test_a_search_with_one_job_runs_in_this_process(backend):
     """n_jobs=1 is one process without a cluster, as with every backend."""
     assert type(make_executor(tenfold, 1, "2*n_jobs")) is SequentialExecutor
     assert type(make_executor(tenfold, None, "2*n_jobs")) is ClusterExecutor
+    with joblib.parallel_config(backend=backend, n_jobs=1):
+        assert type(make_executor(tenfold, None, "2*n_jobs")) is SequentialExecutor
 
 
 def count_running(marks, task):
@@ -171,6 +176,16 @@ def test_options_of_rays_tasks_are_used(ray_cluster, marks):
         found = scores(executor.run(tasks_of(6)))
 
     assert set(found.values()) == {1.0}
+
+
+def test_tasks_of_ray_may_bring_nothing_along(ray_cluster):
+    """Tasks that take no core run as many at a time as there are cores."""
+    with (
+        joblib.parallel_config(backend="ray", ray_remote_args={"num_cpus": 0}),
+        make_executor(tenfold, None, "2*n_jobs") as executor,
+    ):
+        assert executor.n_workers == 2
+        assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
 
 
 class Unpickled:
@@ -232,6 +247,169 @@ def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
         wait_for(lambda: n_bytes() < 3 * 2**20)  # A worker may have a copy of another's.
 
     wait_for(lambda: n_bytes() < 2**17)
+
+
+def test_tasks_that_are_done_do_not_hold_the_states_they_continued(backend):
+    """A state is dropped as soon as the loop drops it, although a level still goes on."""
+    with make_executor(with_large_state, None, "2*n_jobs") as executor:
+        for position, outcome in executor.run([task_of(0, keeps_state=True)]):
+            executor.states.keep(StateKey(position, 0), outcome.state)
+        lent = executor.states.lend(StateKey(0, 0))
+        results = executor.run([task_of(0, 2, state=lent), task_of(1, 2)])
+        list(itertools.islice(results, 2))
+        executor.states.drop([StateKey(0, 0)])
+
+        assert lent.reference is None
+        results.close()
+
+
+# --- what may go wrong -------------------------------------------------------------
+
+
+class Dying:
+    """Is killed at its first attempt at one task."""
+
+    def __init__(self, marks, number):
+        self.marks = marks
+        self.number = number
+
+    def __call__(self, task):
+        """Leave a mark at the end."""
+        if task.split == self.number and not self.marks.count("died"):
+            self.marks.leave("died")
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.marks.leave(f"done-{task.split}")
+        return outcome_of(os.getpid())
+
+
+def test_second_attempt_may_be_done_before_the_death_was_noticed(backend, marks):
+    """While a callback takes its time, a worker dies, and another one evaluates its task."""
+    with make_executor(Dying(marks, 1), None, "2*n_jobs") as executor:
+        found = {}
+        for position, outcome in executor.run(tasks_of(3)):
+            found[position] = outcome.failure
+            if len(found) == 1 and backend == "dask":  # Ray's tasks are sent again from here.
+                marks.wait_for("done-1")
+                time.sleep(0.5)
+
+    assert found == {0: None, 1: None, 2: None}
+
+
+def test_results_may_be_lost_before_they_are_collected(backend, marks):
+    """Workers that end with what they have evaluated are replaced, and it is evaluated again."""
+    with make_executor(Dying(marks, None), None, "all") as executor:
+        found = {}
+        for position, outcome in executor.run(tasks_of(6)):
+            found[position] = outcome
+            if len(found) == 1:
+                marks.wait_for("done", n_names=6)
+                time.sleep(0.5)
+                kill_workers(backend)
+
+    assert sorted(found) == list(range(6))
+    assert all(outcome.failure is None for outcome in found.values())
+
+
+def kill_workers(backend):
+    """Kill the processes of Dask's workers; Ray keeps results elsewhere."""
+    if backend == "dask":
+        from distributed import default_client
+
+        for process in default_client().run(os.getpid).values():
+            os.kill(process, signal.SIGKILL)
+
+
+class OnlyHere:
+    """Can be pickled, and unpickled in this process only."""
+
+    def __call__(self, task):
+        """Return the same for all tasks."""
+        return outcome_of(1)
+
+    def __reduce__(self):
+        return only_here, (os.getpid(),)
+
+
+def only_here(process):
+    """Raise in any other process."""
+    if os.getpid() != process:
+        raise ModuleNotFoundError("No module named 'only_here'")
+    return OnlyHere()
+
+
+def test_what_a_worker_cannot_unpickle_is_told(backend):
+    """The search does not wait for workers that cannot evaluate anything."""
+    with (
+        pytest.raises(RuntimeError, match=r"could not un-serialize the estimator.* 'only_here'"),
+        make_executor(OnlyHere(), None, "2*n_jobs") as executor,
+    ):
+        list(executor.run(tasks_of(3)))
+
+
+def set_max_waiting(seconds):
+    """Set how long a task waits for the evaluator, and drop all that there are."""
+    cluster_worker._MAX_WAITING = seconds
+    with cluster_worker._changed:
+        cluster_worker._kept.clear()
+
+
+def test_worker_that_has_dropped_the_data_gets_them_again(dask_client):
+    """It drops them when it has long had no task, although the search may go on."""
+    with (
+        joblib.parallel_config(backend="dask"),
+        make_executor(tenfold, None, "2*n_jobs") as executor,
+    ):
+        dask_client.run(set_max_waiting, 0.1)
+        found = scores(executor.run(tasks_of(6)))
+    dask_client.run(set_max_waiting, cluster_worker._MAX_WAITING)
+
+    assert found == {position: 10.0 * position for position in range(6)}
+
+
+def test_worker_keeps_what_was_sent_for_any_number_of_searches():
+    """Where searches are nested, many share a worker."""
+    keys = [f"search-{number}" for number in range(5)]
+    for key in keys:
+        cluster_worker.keep(key, *pack(tenfold, maps_files=False))
+    task = pickle.dumps(task_of(3))
+
+    assert [cluster_worker.evaluate_packed(key, None, task, None)[0] for key in keys] == [
+        outcome_of(30)
+    ] * 5
+    for key in keys:
+        cluster_worker.forget(key)
+
+
+def test_client_may_be_closed_during_a_search():
+    """The search ends with an error that says so."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask"),
+        make_executor(tenfold, None, 1) as executor,
+    ):
+        results = executor.run(tasks_of(6))
+        next(results)
+        client.close()
+        with pytest.raises(RuntimeError, match="Dask client was closed"):
+            list(results)
+
+
+def test_ray_may_be_shut_down_during_a_search(ray_cluster, monkeypatch):
+    """The search ends with an error that says so, and starts no other cluster."""
+    with (
+        joblib.parallel_config(backend="ray"),
+        make_executor(tenfold, None, 1) as executor,
+    ):
+        results = executor.run(tasks_of(6))
+        next(results)
+        monkeypatch.setattr(ray_cluster, "is_initialized", lambda: False)
+        with pytest.raises(RuntimeError, match="connection to Ray was shut down"):
+            list(results)
 
 
 # --- ending early ------------------------------------------------------------------

@@ -64,7 +64,8 @@ def make_executor(
         if is_limited:
             evaluate = LimitedEvaluate(evaluate, max_fit_time, maps_files=False)
         return ClusterExecutor(_connect(evaluate, backend), n_jobs_there, pre_dispatch)
-    n_workers = joblib.effective_n_jobs(n_jobs)
+    # Dask's backend does not heed the n_jobs of its context.
+    n_workers = 1 if n_jobs_there == 1 else joblib.effective_n_jobs(n_jobs)
     if not is_limited:
         if n_workers == 1:
             return SequentialExecutor(evaluate)

@@ -33,14 +33,15 @@ _INTERVAL = 1.0
 PATIENCE = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RemoteState:
     """A pickled `State` on the cluster.
 
     Attributes
     ----------
     reference : object
-        The engine's own reference. The state is dropped when nothing refers to it any more.
+        The engine's own reference, on which the state depends. The store sets it to None when it
+        drops the state, since tasks that are done may still be referred to.
     """
 
     reference: Any
@@ -78,7 +79,8 @@ class RemoteStateStore:
     def drop(self, keys: Iterable[StateKey]) -> None:
         """Drop the states under these keys, as far as the store has them."""
         for key in keys:
-            self._kept.pop(key, None)
+            if (state := self._kept.pop(key, None)) is not None:
+                state.reference = None
 
     def drop_all_but(self, keys: Iterable[StateKey]) -> None:
         """Drop the states under all other keys."""
@@ -165,7 +167,10 @@ class Cluster(Protocol):
         """
 
     def cancel(self, submissions: Iterable[Submission]) -> None:
-        """End these tasks as far as the engine can; their results are not collected any more."""
+        """End these tasks as far as the engine can; their results are not collected any more.
+
+        Tasks that were collected already are left out.
+        """
 
 
 class ClusterExecutor:
@@ -188,7 +193,7 @@ class ClusterExecutor:
     def __init__(self, cluster: Cluster, n_jobs: int | None, pre_dispatch: int | str):
         self.states = RemoteStateStore()
         self._cluster = cluster
-        self._n_jobs = n_jobs
+        self._n_jobs = None if n_jobs == -1 else n_jobs
         self._pre_dispatch = pre_dispatch
         self._exit_stack = contextlib.ExitStack()
         self._n_workers = 0

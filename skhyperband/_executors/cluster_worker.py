@@ -9,15 +9,33 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 
-from skhyperband._executors.broadcast import unpack
 from skhyperband._executors.limited import LimitedEvaluate
+from skhyperband._executors.lone_process import PackedValue, unpack_value
 from skhyperband._pickling import cloudpickle
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 # In seconds. A worker that has had no task of a search for so long drops the search's data.
 _MAX_IDLE = 600.0
-# Several searches may share a cluster; a worker keeps the data of so many of them.
+# Several searches may share a cluster; where a worker gets the data itself, it keeps those of
+# so many of them.
 _MAX_KEPT = 2
+
+
+@dataclass(frozen=True)
+class NoData:
+    """In place of a result: the worker does not have the evaluator, or not any more.
+
+    Attributes
+    ----------
+    worker : str
+        The address of the worker.
+    """
+
+    worker: str
+
+
+class NoDataError(Exception):
+    """The process does not have the evaluator of a search."""
 
 
 class StaysInCluster:
@@ -33,8 +51,8 @@ class _Kept:
     n_running: int = 0
 
 
-# In seconds. How long a task waits for data that are on their way to its worker.
-_MAX_WAITING = 600.0
+# In seconds. How long a task waits for data that may be on their way to its worker.
+_MAX_WAITING = 10.0
 
 
 # The evaluators that this process keeps, by the key of their search. A global, since a task
@@ -58,10 +76,15 @@ def evaluate_packed(
     key : str
         The key of the search.
     fetch : callable or None
-        Gets the evaluator if it is not here yet. None waits until it is sent.
+        Gets the evaluator if it is not here yet. None waits a while for it to be sent.
     task : bytes
     state : ndarray of uint8, or None
         The pickled state that the task continues from.
+
+    Raises
+    ------
+    NoDataError
+        If the evaluator is not here, and is not sent either.
     """
     kept = _begin(key, fetch)
     try:
@@ -84,10 +107,10 @@ def evaluate_packed(
 
 
 def keep(key: str, packed: np.ndarray, sizes: list[int]) -> None:
-    """Keep the evaluator of a search, which was sent to this process."""
+    """Keep the evaluator of a search, which was sent to this process, until the search ends."""
     with _changed:
         if key not in _kept:
-            _add(key, unpack(packed, sizes))
+            _add(key, unpack_value(PackedValue(packed, sizes)))
 
 
 def forget(key: str) -> None:
@@ -103,17 +126,22 @@ def _begin(key: str, fetch: Fetch | None) -> _Kept:
     with _changed:
         if key not in _kept:
             if fetch is not None:
-                _add(key, unpack(*fetch()))
+                _make_room()
+                _add(key, unpack_value(PackedValue(*fetch())))
             elif not _changed.wait_for(lambda: key in _kept, timeout=_MAX_WAITING):
-                raise TimeoutError(f"The data of a search did not come in {_MAX_WAITING} seconds.")
+                raise NoDataError
         kept = _kept[key]
         kept.n_running += 1
         return kept
 
 
-def _add(key: str, evaluate: Evaluate) -> None:
+def _make_room() -> None:
+    """Drop evaluators where there are many. They are fetched again if their searches go on."""
     while len(_kept) >= _MAX_KEPT:
         del _kept[min(_kept, key=lambda key: _kept[key].last_used)]
+
+
+def _add(key: str, evaluate: Evaluate) -> None:
     if not _kept:
         threading.Thread(target=_drop_idle, daemon=True).start()
     _kept[key] = _Kept(evaluate, last_used=time.monotonic())

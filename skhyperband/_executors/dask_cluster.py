@@ -1,16 +1,17 @@
 """A cluster of Dask: tasks are futures of `dask.distributed`, and so are the states."""
 
 import contextlib
+import functools
 import queue
 import threading
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from distributed import KilledWorker
+from distributed import KilledWorker, get_worker
 
 from skhyperband._executors import cluster_worker
 from skhyperband._executors.broadcast import pack
@@ -20,7 +21,16 @@ from skhyperband._executors.cluster import (
     Submission,
     with_reference,
 )
+from skhyperband._executors.cluster_worker import NoData, NoDataError
 from skhyperband._records import Evaluate, Outcome, Skipped
+
+# In seconds. How long results that are there are waited for; they are small.
+_GATHERING = 10.0
+_NO_CLUSTER = (
+    "The search ends, since the Dask client was closed or restarted, or has lost its scheduler. "
+    "What was measured is kept: see cv_results_, and refit_best. Connect a client, and fit again; "
+    "with a journal, nothing is evaluated twice."
+)
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,8 @@ class DaskCluster:
         # In a task of Dask, this frees the worker for the tasks of the search.
         with self._backend.retrieval_context():
             self._backend.effective_n_jobs(None)  # It waits until there is a worker.
-            self.look_after_workers()
             try:
+                self.look_after_workers()
                 with _listening(self._client, self._news.put):
                     yield
             finally:
@@ -101,7 +111,10 @@ class DaskCluster:
         }
         new = [address for address, name in workers.items() if self._supplied.get(address) != name]
         if new:
-            self._supplied |= {address: workers[address] for address in self._send_data(new)}
+            with contextlib.suppress(
+                OSError
+            ):  # A worker ended meanwhile; the rest come next time.
+                self._supplied |= {address: workers[address] for address in self._send_data(new)}
 
     def _send_data(self, addresses: list[str]) -> list[str]:
         """Send the evaluator from one worker to the next; return those that have it now.
@@ -116,15 +129,18 @@ class DaskCluster:
         except OSError:
             sent = self._client.scatter({key: packed}, direct=False, **options)
         # In a task of Dask, the data are put into the worker of this task.
-        supplied = list(self._client.who_has(sent)[key])
+        supplied = list(self._client.who_has(sent).get(key, ()))
         others = [address for address in addresses if address not in supplied]
-        while others:
+        while others and supplied:
             batch, others = others[: len(supplied)], others[len(supplied) :]
             copied = self._client.run(_copy, key, supplied, workers=batch, on_error="return")
             supplied += [address for address in batch if copied.get(address) is True]
         # Dask drops copies of data that no task waits for, so that the workers keep it themselves.
         kept = self._client.run(_keep, self._key, key, sizes, workers=supplied, on_error="return")
         del sent
+        for answer in kept.values():
+            if isinstance(answer, _CannotUnpickle):
+                raise RuntimeError(answer.text)
         return [address for address in supplied if kept.get(address) is True]
 
     # -- tasks
@@ -145,6 +161,8 @@ class DaskCluster:
 
     def submit(self, submission: Submission) -> None:
         """Submit a task; if it may have a state, a second one takes the result from the first."""
+        if self._client.status in ("closed", "closing"):
+            raise RuntimeError(_NO_CLUSTER)
         self._n_submitted += 1
         key = f"{self._key}-{self._n_submitted}"
         state = submission.state
@@ -159,56 +177,91 @@ class DaskCluster:
             result = self._client.submit(_result, evaluated, key=f"{key}-result", pure=False)
         submission.handle = _Futures(evaluated, result)
         self._running[key] = submission
-        result.add_done_callback(lambda future: self._news.put(_News([key])))
+        self._await(submission)
+
+    def _await(self, submission: Submission) -> None:
+        """See to it that there are news as soon as the result is there."""
+        news = _News([submission.handle.evaluated.key])
+        submission.handle.result.add_done_callback(lambda future: self._news.put(news))
 
     def collect(self, timeout: float) -> list[CollectedResult]:
-        """Return the tasks that are done by now."""
+        """Return the tasks that are done by now.
+
+        It does not wait for a result that was lost with its worker: other workers may need
+        the data before they can evaluate the task again.
+        """
         done, died = self._news_of_tasks(timeout)
         collected: list[CollectedResult] = []
         for submission in died:
             submission.n_deaths += 1
-            # Dask itself sends a task to another worker, as often as its settings allow.
-            if submission.is_given_up:
-                self.cancel([submission])
-                collected.append((submission, Died))
         finished = []
         for submission in done:
-            future = submission.handle.result
-            if future.status == "finished":
+            status = submission.handle.result.status
+            if status == "finished":
                 finished.append(submission)
-            elif isinstance(error := future.exception(), KilledWorker):
+            elif status == "error":
+                if not isinstance(error := submission.handle.result.exception(), KilledWorker):
+                    raise error
                 self._forget(submission)
                 collected.append((submission, Died))
+            elif status == "cancelled":
+                raise RuntimeError(_NO_CLUSTER)
             else:
-                raise error
-        results = self._client.gather([submission.handle.result for submission in finished])
+                self._await(submission)
+        collected += self._gather(finished)
+        for submission in dict.fromkeys(died):
+            # Dask itself sends a task to another worker, as often as its settings allow.
+            if submission.is_given_up and submission.handle is not None:
+                self.cancel([submission])
+                collected.append((submission, Died))
+        return collected
+
+    def _gather(self, finished: list[Submission]) -> list[CollectedResult]:
+        """Return results; wait again for those that are lost."""
+        futures = [submission.handle.result for submission in finished]
+        gather = functools.partial(self._client.gather, futures, asynchronous=True)
+        try:
+            results = self._client.sync(gather, callback_timeout=_GATHERING)
+        except (TimeoutError, KilledWorker):
+            for submission in finished:
+                self._await(submission)
+            return []
+        collected: list[CollectedResult] = []
         for submission, result in zip(finished, results, strict=True):
-            result = with_reference(result, submission.handle.evaluated)
-            collected.append((submission, result))
+            evaluated = submission.handle.evaluated
             self._forget(submission)
+            if isinstance(result, NoData):
+                self._supplied.pop(result.worker, None)
+                self.submit(submission)
+            else:
+                collected.append((submission, with_reference(result, evaluated)))
         return collected
 
     def _news_of_tasks(self, timeout: float) -> tuple[list[Submission], list[Submission]]:
-        """Return the tasks that are done, and those whose worker ended."""
-        done: list[Submission] = []
+        """Return the tasks that are done, and those whose worker ended, once for each time."""
+        done: dict[Submission, None] = {}
         died: list[Submission] = []
         with contextlib.suppress(queue.Empty):
             news = self._news.get(timeout=timeout)
             while True:
                 tasks = [self._running[key] for key in news.keys if key in self._running]
-                (died if news.died else done).extend(tasks)
+                if news.died:
+                    died.extend(tasks)
+                else:
+                    done.update(dict.fromkeys(tasks))
                 news = self._news.get_nowait()
-        # One may be in both lists, if its second attempt is done already.
-        return [submission for submission in done if submission not in died], died
+        return list(done), died
 
     def cancel(self, submissions: Iterable[Submission]) -> None:
         """Cancel these tasks. Dask lets those that have begun come to their end."""
         futures = []
         for submission in list(submissions):
-            futures += [submission.handle.result, submission.handle.evaluated]
-            self._forget(submission)
+            if submission.handle is not None:
+                futures += [submission.handle.result, submission.handle.evaluated]
+                self._forget(submission)
         if futures:
-            self._client.cancel(futures, force=True)
+            with contextlib.suppress(Exception):  # The client may be closed by now.
+                self._client.cancel(futures, force=True)
 
     def _forget(self, submission: Submission) -> None:
         """Release the futures of a task, which Dask would compute again if they were lost."""
@@ -259,25 +312,43 @@ async def _copy(key: str, addresses: list[str], dask_worker: Any) -> bool:
     return bool(copied["status"] == "OK")
 
 
-def _keep(key: str, data_key: str, sizes: list[int], dask_worker: Any) -> bool:
-    cluster_worker.keep(key, dask_worker.data[data_key], sizes)
+@dataclass(frozen=True)
+class _CannotUnpickle:
+    """Says why a worker cannot unpickle the evaluator."""
+
+    text: str
+
+
+def _keep(
+    key: str, data_key: str, sizes: list[int], dask_worker: Any
+) -> Literal[True] | _CannotUnpickle:
+    packed = dask_worker.data[data_key]
+    try:
+        cluster_worker.keep(key, packed, sizes)
+    except Exception as error:
+        return _CannotUnpickle(str(error))
     return True
 
 
 def _evaluate_with_state(
     key: str, task: bytes, evaluated: tuple[Any, np.ndarray | None] | None
-) -> tuple[Outcome | Skipped, np.ndarray | None]:
+) -> tuple[Outcome | Skipped | NoData, np.ndarray | None]:
     state = None if evaluated is None else evaluated[1]
-    return cluster_worker.evaluate_packed(key, None, task, state)
+    try:
+        return cluster_worker.evaluate_packed(key, None, task, state)
+    except NoDataError:
+        return NoData(get_worker().address), None
 
 
 def _evaluate(
     key: str, task: bytes, evaluated: tuple[Any, np.ndarray | None] | None
-) -> Outcome | Skipped:
+) -> Outcome | Skipped | NoData:
     result, _ = _evaluate_with_state(key, task, evaluated)
     return result
 
 
-def _result(evaluated: tuple[Outcome | Skipped, np.ndarray | None]) -> Outcome | Skipped:
+def _result(
+    evaluated: tuple[Outcome | Skipped | NoData, np.ndarray | None],
+) -> Outcome | Skipped | NoData:
     result, _ = evaluated
     return result

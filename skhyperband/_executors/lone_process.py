@@ -253,7 +253,7 @@ def _serve(connection: Connection, packed: PackedValue, parent: int) -> None:
             return
         try:
             if evaluate is None:
-                evaluate = _unpack(packed)
+                evaluate = unpack_value(packed)
             task = pickle.loads(message)
             del message
             _answer(connection, _Kind.BEGUN)
@@ -268,7 +268,8 @@ def _serve(connection: Connection, packed: PackedValue, parent: int) -> None:
             _answer(connection, _Kind.ERROR, _sendable(error))
 
 
-def _unpack(packed: PackedValue) -> Any:
+def unpack_value(packed: PackedValue) -> Any:
+    """Return the object in a worker; raise an exception that says what could not be unpickled."""
     try:
         return packed.unpack()
     except Exception as error:

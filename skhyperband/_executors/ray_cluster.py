@@ -27,6 +27,11 @@ from skhyperband._executors.cluster_worker import evaluate_packed
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 _MAX_LOSSES = 3
+_NO_CLUSTER = (
+    "The search ends, since the connection to Ray was shut down. What was measured is kept: see "
+    "cv_results_, and refit_best. Connect to Ray, and fit again; with a journal, nothing is "
+    "evaluated twice."
+)
 
 
 class RayCluster:
@@ -73,6 +78,7 @@ class RayCluster:
 
     def count_workers(self) -> int:
         """Return how many tasks have room, by each resource that a task brings along."""
+        _check_connection()
         available = ray.cluster_resources()
         wanted = {
             "CPU": self._options["num_cpus"],
@@ -80,10 +86,12 @@ class RayCluster:
             "memory": self._options.get("memory"),
             **(self._options.get("resources") or {}),
         }
-        return int(min(available.get(name, 0) / n for name, n in wanted.items() if n))
+        rooms = [available.get(name, 0) / n for name, n in wanted.items() if n]
+        return int(min(rooms, default=available.get("CPU", 0)))
 
     def submit(self, submission: Submission) -> None:
         """Submit a task; it returns its result and its state as two objects."""
+        _check_connection()
         state = submission.state
         submission.handle = self._remote.remote(
             self._key, self._fetch, submission.task, None if state is None else state.reference
@@ -92,6 +100,7 @@ class RayCluster:
 
     def collect(self, timeout: float) -> list[CollectedResult]:
         """Return the tasks that are done by now."""
+        _check_connection()
         references = list(self._running)
         done, others = ray.wait(references, num_returns=1, timeout=timeout)
         if done and others:
@@ -127,9 +136,17 @@ class RayCluster:
 
     def cancel(self, submissions: Iterable[Submission]) -> None:
         """End these tasks, with their workers."""
+        if not ray.is_initialized():
+            return
         for submission in list(submissions):
-            self._running.pop(submission.handle[0], None)
-            ray.cancel(submission.handle[0], force=True)
+            if self._running.pop(submission.handle[0], None) is not None:
+                ray.cancel(submission.handle[0], force=True)
+
+
+def _check_connection() -> None:
+    """Raise if Ray was shut down: it would start another cluster of its own here."""
+    if not ray.is_initialized():
+        raise RuntimeError(_NO_CLUSTER)
 
 
 # --- in the worker -----------------------------------------------------------------

@@ -309,6 +309,8 @@ def _tell(listeners: list[Any], event: tuple[float, Any]) -> None:
 
 async def _copy(key: str, addresses: list[str], dask_worker: Any) -> bool:
     copied = await dask_worker.gather({key: addresses})
+    # The scheduler would not know of this copy, and never drop it.
+    await dask_worker.scheduler.add_keys(worker=dask_worker.address, keys=[key])
     return bool(copied["status"] == "OK")
 
 

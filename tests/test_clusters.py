@@ -16,12 +16,12 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._executors import make_executor
+from skhyperband._executors import cluster_worker, make_executor
 from skhyperband._executors.cluster import ClusterExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
 from skhyperband._records import StateKey
-from tests.estimators import Blocking, Failing, Scored
+from tests.estimators import Blocking, Endless, Failing, Scored
 from tests.published import published
 from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
 from tests.test_engines import forest_search, sample_search
@@ -148,7 +148,7 @@ def test_what_a_task_brings_along_is_said_in_the_engines_own_way(marks):
             n_workers=1,
             threads_per_worker=2,
             resources={"licence": 1},
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs="ERROR",
         ) as cluster,
         distributed.Client(cluster),
@@ -199,19 +199,38 @@ def test_data_reach_each_worker_once(backend, marks):
     assert {marks.count(name) for name in marks.names("unpickled")} == {1}
 
 
+def forget_some(task):
+    """Drop the data of all searches, every few tasks, as a worker does that was idle for long."""
+    if task.split % 5 == 0:
+        with cluster_worker._changed:
+            cluster_worker._dropped.update(cluster_worker._kept)
+            cluster_worker._kept.clear()
+    return tenfold(task)
+
+
+def test_data_that_a_worker_has_dropped_are_sent_again(backend):
+    """A worker that was idle for long evaluates as before."""
+    with make_executor(forget_some, None, "2*n_jobs") as executor:
+        found = scores(executor.run(tasks_of(20)))
+
+    assert found == {position: 10.0 * position for position in range(20)}
+
+
 def with_large_state(task):
     """Return a state of a megabyte."""
     return outcome_of(task.split, state=State(np.zeros(2**17), 1, 1))
+
+
+def bytes_in_memory(dask_scheduler):
+    """Return how much the workers hold, each result counted once."""
+    return sum(task.nbytes for task in dask_scheduler.tasks.values() if task.state == "memory")
 
 
 def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
     """Dask's workers keep what the loop has not dropped, and nothing else."""
 
     def n_bytes():
-        return sum(
-            worker["metrics"]["managed_bytes"]
-            for worker in dask_client.scheduler_info(n_workers=-1)["workers"].values()
-        )
+        return dask_client.run_on_scheduler(bytes_in_memory)
 
     def wait_for(condition):
         deadline = time.monotonic() + 60
@@ -227,9 +246,9 @@ def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
         for position, outcome in executor.run(tasks):
             executor.states.keep(StateKey(position, 0), outcome.state)
         del outcome
-        wait_for(lambda: n_bytes() > 8 * 2**20)
+        wait_for(lambda: 8 * 2**20 < n_bytes() < 9 * 2**20)
         executor.states.drop_all_but([StateKey(3, 0)])
-        wait_for(lambda: n_bytes() < 3 * 2**20)  # A worker may have a copy of another's.
+        wait_for(lambda: 2**20 < n_bytes() < 2 * 2**20)
 
     wait_for(lambda: n_bytes() < 2**17)
 
@@ -278,6 +297,36 @@ def test_time_limit_ends_a_search(classification, backend):
     assert search.best_estimator_.max_iter == 100
 
 
+def test_fit_that_never_ends_costs_its_limit_and_its_candidate(
+    classification, backend, assert_same_results
+):
+    """The workers have processes for the evaluations, and end them."""
+    options = {"n_jobs": None, "cv": ONE_SPLIT}
+    search = search_of(Endless(below=0.1), max_fit_time=1.0, **options)
+
+    with pytest.warns(FitFailedWarning, match=r"(?s)1 of 13 .*max_fit_time"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=0.1), **options).fit(*classification)
+
+    assert_same_results(search.cv_results_, raising.cv_results_)
+
+
+class Unloadable(Scored):
+    """Cannot be unpickled."""
+
+    def __setstate__(self, state):
+        raise ArithmeticError("not here")
+
+
+def test_estimator_that_no_worker_can_unpickle_is_an_error(classification, backend):
+    """The search ends, and says what the workers said."""
+    search = search_of(Unloadable(), n_jobs=None, cv=ONE_SPLIT)
+
+    with pytest.raises(ArithmeticError, match="not here"):
+        search.fit(*classification)
+
+
 def test_journal_has_what_a_cluster_evaluated(
     classification, backend, tmp_path, assert_same_results
 ):
@@ -308,7 +357,7 @@ def test_cluster_may_be_in_this_process(classification, assert_same_results):
     distributed = pytest.importorskip("distributed")
     with (
         distributed.Client(
-            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
         ),
         joblib.parallel_config(backend="dask"),
     ):
@@ -364,7 +413,7 @@ def test_fit_that_exceeds_the_memory_of_a_dask_worker_fails(classification):
             n_workers=1,
             threads_per_worker=1,
             memory_limit="1.2 GB",
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs="CRITICAL",
         ) as cluster,
         distributed.Client(cluster),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from distributed import KilledWorker
+from distributed import KilledWorker, get_worker
 
 from skhyperband._executors import cluster_worker
 from skhyperband._executors.broadcast import pack
@@ -20,6 +20,7 @@ from skhyperband._executors.cluster import (
     Submission,
     with_reference,
 )
+from skhyperband._executors.cluster_worker import DataMissingError
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 
@@ -125,6 +126,10 @@ class DaskCluster:
         # Dask drops copies of data that no task waits for, so that the workers keep it themselves.
         kept = self._client.run(_keep, self._key, key, sizes, workers=supplied, on_error="return")
         del sent
+        for result in kept.values():
+            # A worker may have ended, or lost its copy; anything else happens in each of them.
+            if isinstance(result, Exception) and not isinstance(result, (OSError, KeyError)):
+                raise result
         return [address for address in supplied if kept.get(address) is True]
 
     # -- tasks
@@ -179,6 +184,11 @@ class DaskCluster:
             elif isinstance(error := future.exception(), KilledWorker):
                 self._forget(submission)
                 collected.append((submission, Died))
+            elif isinstance(error, DataMissingError):
+                self._supplied.pop(error.args[0], None)
+                self.look_after_workers()
+                self._forget(submission)
+                self.submit(submission)
             else:
                 raise error
         results = self._client.gather([submission.handle.result for submission in finished])
@@ -268,7 +278,10 @@ def _evaluate_with_state(
     key: str, task: bytes, evaluated: tuple[Any, np.ndarray | None] | None
 ) -> tuple[Outcome | Skipped, np.ndarray | None]:
     state = None if evaluated is None else evaluated[1]
-    return cluster_worker.evaluate_packed(key, None, task, state)
+    try:
+        return cluster_worker.evaluate_packed(key, None, task, state)
+    except DataMissingError:
+        raise DataMissingError(get_worker().address) from None
 
 
 def _evaluate(

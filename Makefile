@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
-.PHONY: demo test lint ruff codespell types mypy typical-uses doctest docs examples oldest dist clean
+.PHONY: demo test lint ruff codespell types mypy typical-uses doctest clusters docs examples oldest dist clean
 
 # The first example of the gallery, in the terminal.
 demo: $(VENV)/.installed-demo
@@ -36,6 +36,11 @@ typical-uses: $(VENV)/.installed-dev
 doctest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --doctest-glob='*.md' --doctest-glob='*.rst' \
 		--ignore-glob='*/draw.py' README.md docs skhyperband
+
+# The scripts of the user guide, each of which starts a cluster of two worker processes and ends it.
+clusters: $(VENV)/.installed-test
+	$(BIN)/python docs/clusters/search_on_dask.py
+	$(BIN)/python docs/clusters/search_on_ray.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

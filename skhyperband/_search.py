@@ -195,7 +195,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     n_jobs : int, default=None
         Number of evaluations that run at the same time. An evaluation is the fit of one
         candidate on one split, with its scores. None means 1 unless in a
-        ``joblib.parallel_config`` context. -1 means all processors.
+        ``joblib.parallel_config`` context. -1 means all processors. With joblib's backends
+        ``"dask"`` and ``"ray"``, None and -1 mean all of the cluster.
     pre_dispatch : int or str, default="2*n_jobs"
         Number of evaluations that are handed to the workers in advance: an int, an
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.
@@ -623,7 +624,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     n_jobs : int, default=None
         Number of evaluations that run at the same time. An evaluation is the fit of one
         candidate on one split, with its scores. None means 1 unless in a
-        ``joblib.parallel_config`` context. -1 means all processors.
+        ``joblib.parallel_config`` context. -1 means all processors. With joblib's backends
+        ``"dask"`` and ``"ray"``, None and -1 mean all of the cluster.
     pre_dispatch : int or str, default="2*n_jobs"
         Number of evaluations that are handed to the workers in advance: an int, an
         expression such as ``"2*n_jobs"``, or ``"all"``. A lower number saves memory.

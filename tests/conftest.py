@@ -46,7 +46,7 @@ def dask_client():
         # A worker that is killed twice within this time would not be started again.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR"
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -38,7 +38,7 @@ def test_dask_worker_that_joins_late_is_used():
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR"
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
         ) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
@@ -94,7 +94,7 @@ def test_dask_cluster_that_shrinks_to_none_ends_the_search(classification, monke
 
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, silence_logs="ERROR"
+            n_workers=1, threads_per_worker=2, dashboard_address=":0", silence_logs="ERROR"
         ) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask", wait_for_workers_timeout=2),

@@ -24,7 +24,7 @@ from skhyperband._executors.cluster import ClusterExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
 from skhyperband._records import StateKey
-from tests.estimators import Blocking, Failing, Scored
+from tests.estimators import Blocking, Endless, Failing, Scored
 from tests.published import published
 from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
 from tests.test_engines import forest_search, sample_search
@@ -153,7 +153,7 @@ def test_what_a_task_brings_along_is_said_in_the_engines_own_way(marks):
             n_workers=1,
             threads_per_worker=2,
             resources={"licence": 1},
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs="ERROR",
         ) as cluster,
         distributed.Client(cluster),
@@ -214,19 +214,57 @@ def test_data_reach_each_worker_once(backend, marks):
     assert {marks.count(name) for name in marks.names("unpickled")} == {1}
 
 
+def forget_some(task):
+    """Drop the data of all searches, every few tasks, as a worker does that was idle for long."""
+    if task.split % 5 == 0:
+        with cluster_worker._changed:
+            cluster_worker._dropped.update(cluster_worker._kept)
+            cluster_worker._kept.clear()
+    return tenfold(task)
+
+
+def test_data_that_a_worker_has_dropped_are_sent_again(backend):
+    """A worker that was idle for long evaluates as before."""
+    with make_executor(forget_some, None, "2*n_jobs") as executor:
+        found = scores(executor.run(tasks_of(20)))
+
+    assert found == {position: 10.0 * position for position in range(20)}
+
+
 def with_large_state(task):
     """Return a state of a megabyte."""
     return outcome_of(task.split, state=State(np.zeros(2**17), 1, 1))
+
+
+def bytes_in_memory(dask_scheduler):
+    """Return how much the workers hold, each result counted once."""
+    return sum(task.nbytes for task in dask_scheduler.tasks.values() if task.state == "memory")
+
+
+def keys_of(dask_worker):
+    """Return the keys of all data in a Dask worker."""
+    return list(dask_worker.data)
+
+
+def test_no_worker_of_dask_keeps_data_of_searches_that_have_ended(dask_client):
+    """Neither those that the data were sent to, nor those that copied them."""
+    with (
+        joblib.parallel_config(backend="dask"),
+        make_executor(tenfold, None, "2*n_jobs") as executor,
+    ):
+        list(executor.run(tasks_of(2)))
+
+    deadline = time.monotonic() + 60
+    while any(keys := dask_client.run(keys_of).values()):
+        assert time.monotonic() < deadline, keys
+        time.sleep(0.1)
 
 
 def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
     """Dask's workers keep what the loop has not dropped, and nothing else."""
 
     def n_bytes():
-        return sum(
-            worker["metrics"]["managed_bytes"]
-            for worker in dask_client.scheduler_info(n_workers=-1)["workers"].values()
-        )
+        return dask_client.run_on_scheduler(bytes_in_memory)
 
     def wait_for(condition):
         deadline = time.monotonic() + 60
@@ -242,9 +280,9 @@ def test_states_stay_on_the_cluster_until_they_are_dropped(dask_client):
         for position, outcome in executor.run(tasks):
             executor.states.keep(StateKey(position, 0), outcome.state)
         del outcome
-        wait_for(lambda: n_bytes() > 8 * 2**20)
+        wait_for(lambda: 8 * 2**20 < n_bytes() < 9 * 2**20)
         executor.states.drop_all_but([StateKey(3, 0)])
-        wait_for(lambda: n_bytes() < 3 * 2**20)  # A worker may have a copy of another's.
+        wait_for(lambda: 2**20 < n_bytes() < 2 * 2**20)
 
     wait_for(lambda: n_bytes() < 2**17)
 
@@ -318,53 +356,6 @@ def kill_workers(backend):
 
         for process in default_client().run(os.getpid).values():
             os.kill(process, signal.SIGKILL)
-
-
-class OnlyHere:
-    """Can be pickled, and unpickled in this process only."""
-
-    def __call__(self, task):
-        """Return the same for all tasks."""
-        return outcome_of(1)
-
-    def __reduce__(self):
-        return only_here, (os.getpid(),)
-
-
-def only_here(process):
-    """Raise in any other process."""
-    if os.getpid() != process:
-        raise ModuleNotFoundError("No module named 'only_here'")
-    return OnlyHere()
-
-
-def test_what_a_worker_cannot_unpickle_is_told(backend):
-    """The search does not wait for workers that cannot evaluate anything."""
-    with (
-        pytest.raises(RuntimeError, match=r"could not un-serialize the estimator.* 'only_here'"),
-        make_executor(OnlyHere(), None, "2*n_jobs") as executor,
-    ):
-        list(executor.run(tasks_of(3)))
-
-
-def set_max_waiting(seconds):
-    """Set how long a task waits for the evaluator, and drop all that there are."""
-    cluster_worker._MAX_WAITING = seconds
-    with cluster_worker._changed:
-        cluster_worker._kept.clear()
-
-
-def test_worker_that_has_dropped_the_data_gets_them_again(dask_client):
-    """It drops them when it has long had no task, although the search may go on."""
-    with (
-        joblib.parallel_config(backend="dask"),
-        make_executor(tenfold, None, "2*n_jobs") as executor,
-    ):
-        dask_client.run(set_max_waiting, 0.1)
-        found = scores(executor.run(tasks_of(6)))
-    dask_client.run(set_max_waiting, cluster_worker._MAX_WAITING)
-
-    assert found == {position: 10.0 * position for position in range(6)}
 
 
 def test_worker_keeps_what_was_sent_for_any_number_of_searches():
@@ -456,6 +447,38 @@ def test_time_limit_ends_a_search(classification, backend):
     assert search.best_estimator_.max_iter == 100
 
 
+def test_fit_that_never_ends_costs_its_limit_and_its_candidate(
+    classification, backend, assert_same_results
+):
+    """The workers have processes for the evaluations, and end them."""
+    options = {"n_jobs": None, "cv": ONE_SPLIT}
+    search = search_of(Endless(below=0.1), max_fit_time=1.0, **options)
+
+    with pytest.warns(FitFailedWarning, match=r"(?s)1 of 13 .*max_fit_time"):
+        search.fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too low"):
+        raising = search_of(Failing(below=0.1), **options).fit(*classification)
+
+    assert_same_results(search.cv_results_, raising.cv_results_)
+
+
+class Unloadable(Scored):
+    """Cannot be unpickled."""
+
+    def __setstate__(self, state):
+        raise ArithmeticError("not here")
+
+
+def test_estimator_that_no_worker_can_unpickle_is_an_error(classification, backend):
+    """The search ends, and says what the workers said."""
+    search = search_of(Unloadable(), n_jobs=None, cv=ONE_SPLIT)
+
+    with pytest.raises(
+        RuntimeError, match=r"un-serialize the estimator.* ArithmeticError: not here"
+    ):
+        search.fit(*classification)
+
+
 def test_journal_has_what_a_cluster_evaluated(
     classification, backend, tmp_path, assert_same_results
 ):
@@ -486,7 +509,7 @@ def test_cluster_may_be_in_this_process(classification, assert_same_results):
     distributed = pytest.importorskip("distributed")
     with (
         distributed.Client(
-            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
         ),
         joblib.parallel_config(backend="dask"),
     ):
@@ -542,7 +565,7 @@ def test_fit_that_exceeds_the_memory_of_a_dask_worker_fails(classification):
             n_workers=1,
             threads_per_worker=1,
             memory_limit="1.2 GB",
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs="CRITICAL",
         ) as cluster,
         distributed.Client(cluster),

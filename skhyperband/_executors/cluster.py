@@ -283,9 +283,8 @@ class ClusterExecutor:
             raise ValueError(
                 f"pre_dispatch={self._pre_dispatch!r} hands nothing to the workers; give at least 1."
             )
-        if self._n_jobs is None:
-            return n_tasks
-        return min(n_tasks, self.n_workers)
+        # What is in advance would run, where the cluster has room for more than `n_jobs` allows.
+        return n_tasks if self.n_workers >= self._n_workers else min(n_tasks, self.n_workers)
 
     # -- workers
 

@@ -14,11 +14,10 @@ from skhyperband._executors.lone_process import PackedValue, unpack_value
 from skhyperband._pickling import cloudpickle
 from skhyperband._records import Evaluate, Outcome, Skipped
 
-# In seconds. A worker that has had no task of a search for so long drops the search's data.
-_MAX_IDLE = 600.0
-# Several searches may share a cluster; where a worker gets the data itself, it keeps those of
-# so many of them.
-_MAX_KEPT = 2
+# In seconds. A worker that has had no task of a search for so long drops the search's data, which
+# it may fetch again, or which have to be sent to it again.
+_MAX_IDLE_IF_FETCHED = 30.0
+_MAX_IDLE_IF_SENT = 600.0
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,16 @@ class NoData:
     worker: str
 
 
-class NoDataError(Exception):
-    """The process does not have the evaluator of a search."""
-
-
 class StaysInCluster:
     """The state of an outcome that is in the main process, while the state itself is not."""
 
 
 @dataclass
 class _Kept:
-    """An evaluator, how many tasks it evaluates at this moment, and when it was last used."""
+    """An evaluator that is kept until it has not been used for so many seconds."""
 
     evaluate: Evaluate
+    max_idle: float
     last_used: float
     n_running: int = 0
 
@@ -55,9 +51,15 @@ class _Kept:
 _MAX_WAITING = 10.0
 
 
+class DataMissingError(Exception):
+    """The data of a search have not come to this worker, or were dropped."""
+
+
 # The evaluators that this process keeps, by the key of their search. A global, since a task
 # reaches its worker as a call of a function, and only the first one is to unpickle the data.
 _kept: dict[str, _Kept] = {}
+# The keys of those that were dropped.
+_dropped: set[str] = set()
 _changed = threading.Condition()
 
 # Returns an evaluator that was packed, and the sizes of its parts.
@@ -76,15 +78,11 @@ def evaluate_packed(
     key : str
         The key of the search.
     fetch : callable or None
-        Gets the evaluator if it is not here yet. None waits a while for it to be sent.
+        Gets the evaluator if it is not here yet. None waits until it is sent, and raises
+        `DataMissingError` if it does not come.
     task : bytes
     state : ndarray of uint8, or None
         The pickled state that the task continues from.
-
-    Raises
-    ------
-    NoDataError
-        If the evaluator is not here, and is not sent either.
     """
     kept = _begin(key, fetch)
     try:
@@ -107,16 +105,18 @@ def evaluate_packed(
 
 
 def keep(key: str, packed: np.ndarray, sizes: list[int]) -> None:
-    """Keep the evaluator of a search, which was sent to this process, until the search ends."""
+    """Keep the evaluator of a search, which was sent to this process."""
     with _changed:
         if key not in _kept:
-            _add(key, unpack_value(PackedValue(packed, sizes)))
+            _add(key, unpack_value(PackedValue(packed, sizes)), _MAX_IDLE_IF_SENT)
 
 
 def forget(key: str) -> None:
     """Drop the evaluator of a search that has ended, and end processes that it may have."""
     with _changed:
         kept = _kept.pop(key, None)
+        _dropped.add(key)
+        _changed.notify_all()
     if kept is not None and isinstance(kept.evaluate, LimitedEvaluate):
         kept.evaluate.close()
 
@@ -126,25 +126,21 @@ def _begin(key: str, fetch: Fetch | None) -> _Kept:
     with _changed:
         if key not in _kept:
             if fetch is not None:
-                _make_room()
-                _add(key, unpack_value(PackedValue(*fetch())))
-            elif not _changed.wait_for(lambda: key in _kept, timeout=_MAX_WAITING):
-                raise NoDataError
+                _add(key, unpack_value(PackedValue(*fetch())), _MAX_IDLE_IF_FETCHED)
+            else:
+                _changed.wait_for(lambda: key in _kept or key in _dropped, timeout=_MAX_WAITING)
+                if key not in _kept:
+                    raise DataMissingError
         kept = _kept[key]
         kept.n_running += 1
         return kept
 
 
-def _make_room() -> None:
-    """Drop evaluators where there are many. They are fetched again if their searches go on."""
-    while len(_kept) >= _MAX_KEPT:
-        del _kept[min(_kept, key=lambda key: _kept[key].last_used)]
-
-
-def _add(key: str, evaluate: Evaluate) -> None:
+def _add(key: str, evaluate: Evaluate, max_idle: float) -> None:
+    _dropped.discard(key)
     if not _kept:
         threading.Thread(target=_drop_idle, daemon=True).start()
-    _kept[key] = _Kept(evaluate, last_used=time.monotonic())
+    _kept[key] = _Kept(evaluate, max_idle, last_used=time.monotonic())
     _changed.notify_all()
 
 
@@ -154,11 +150,12 @@ def _drop_idle() -> None:
     Nobody may tell a worker that a search has ended: its process may have been killed.
     """
     while True:
-        time.sleep(_MAX_IDLE / 10)
+        time.sleep(_MAX_IDLE_IF_FETCHED / 3)
         with _changed:
             now = time.monotonic()
             for key, kept in list(_kept.items()):
-                if not kept.n_running and now - kept.last_used > _MAX_IDLE:
+                if not kept.n_running and now - kept.last_used > kept.max_idle:
                     del _kept[key]
+                    _dropped.add(key)
             if not _kept:
                 return

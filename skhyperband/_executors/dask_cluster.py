@@ -21,7 +21,7 @@ from skhyperband._executors.cluster import (
     Submission,
     with_reference,
 )
-from skhyperband._executors.cluster_worker import NoData, NoDataError
+from skhyperband._executors.cluster_worker import DataMissingError, NoData
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 # In seconds. How long results that are there are waited for; they are small.
@@ -227,14 +227,19 @@ class DaskCluster:
                 self._await(submission)
             return []
         collected: list[CollectedResult] = []
+        without_data = []
         for submission, result in zip(finished, results, strict=True):
             evaluated = submission.handle.evaluated
             self._forget(submission)
             if isinstance(result, NoData):
                 self._supplied.pop(result.worker, None)
-                self.submit(submission)
+                without_data.append(submission)
             else:
                 collected.append((submission, with_reference(result, evaluated)))
+        if without_data:
+            self.look_after_workers()
+        for submission in without_data:
+            self.submit(submission)
         return collected
 
     def _news_of_tasks(self, timeout: float) -> tuple[list[Submission], list[Submission]]:
@@ -338,7 +343,7 @@ def _evaluate_with_state(
     state = None if evaluated is None else evaluated[1]
     try:
         return cluster_worker.evaluate_packed(key, None, task, state)
-    except NoDataError:
+    except DataMissingError:  # An exception would stay with the state, for all that continue it.
         return NoData(get_worker().address), None
 
 

@@ -1,0 +1,31 @@
+"""A search on a Dask cluster: two worker processes on this machine."""
+
+import joblib
+from dask.distributed import Client, LocalCluster
+from scipy.stats import loguniform, randint
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from skhyperband import HyperbandSearchCV
+
+
+def main():
+    """Start the cluster, search on it, and end it."""
+    X, y = load_breast_cancer(return_X_y=True)
+    search = HyperbandSearchCV(
+        HistGradientBoostingClassifier(max_iter=50, random_state=0),
+        {"learning_rate": loguniform(0.01, 1), "max_leaf_nodes": randint(2, 32)},
+        n_repeats=1,
+        random_state=0,
+    )
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        search.fit(X, y)
+    print(f"{search.best_score_:.3f} with {search.best_params_}")
+
+
+if __name__ == "__main__":  # The worker processes import this file.
+    main()

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import threading
 import time
 
@@ -581,10 +582,14 @@ def test_fit_that_exceeds_the_memory_of_a_dask_worker_fails(classification):
     importlib.util.find_spec("joblibspark") is None or shutil.which("java") is None,
     reason="needs joblibspark and Java",
 )
-def test_other_backends_of_joblib_run_through_joblib(classification, assert_same_results):
+@pytest.mark.filterwarnings("ignore")  # Those of Spark about itself.
+def test_other_backends_of_joblib_run_through_joblib(
+    classification, assert_same_results, monkeypatch
+):
     """Spark is reached through joblib."""
     from joblibspark import register_spark
 
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     register_spark()
     search = published(
         SuccessiveHalvingSearchCV,

@@ -41,7 +41,7 @@ LAYERS = [
     ["_executors.shared_memory", "_executors.broadcast", "_executors.base"],
     ["_executors.states", "_executors.lone_process"],
     ["_executors.isolation"],
-    ["_executors.limited"],
+    ["_executors.limited", "_executors.dask_events"],
     ["_executors.cluster_worker"],
     ["_executors.cluster"],
     ["_executors.dask_cluster", "_executors.ray_cluster"],

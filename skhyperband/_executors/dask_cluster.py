@@ -3,9 +3,7 @@
 import contextlib
 import functools
 import queue
-import threading
 import uuid
-import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +20,7 @@ from skhyperband._executors.cluster import (
     with_reference,
 )
 from skhyperband._executors.cluster_worker import DataMissingError, NoData
+from skhyperband._executors.dask_events import News, listening
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 # In seconds. How long results that are there are waited for; they are small.
@@ -31,14 +30,6 @@ _NO_CLUSTER = (
     "What was measured is kept: see cv_results_, and refit_best. Connect a client, and fit again; "
     "with a journal, nothing is evaluated twice."
 )
-
-
-@dataclass(frozen=True)
-class _News:
-    """The keys of tasks that are done, or whose worker ended unexpectedly."""
-
-    keys: list[str]
-    died: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,7 @@ class DaskCluster:
             self._backend.effective_n_jobs(None)  # It waits until there is a worker.
             try:
                 self.look_after_workers()
-                with _listening(self._client, self._news.put):
+                with listening(self._client, self._news.put):
                     yield
             finally:
                 self._supplied = {}
@@ -111,9 +102,8 @@ class DaskCluster:
         }
         new = [address for address, name in workers.items() if self._supplied.get(address) != name]
         if new:
-            with contextlib.suppress(
-                OSError
-            ):  # A worker ended meanwhile; the rest come next time.
+            # A worker may have ended meanwhile. Those that got nothing have their turn next time.
+            with contextlib.suppress(OSError):
                 self._supplied |= {address: workers[address] for address in self._send_data(new)}
 
     def _send_data(self, addresses: list[str]) -> list[str]:
@@ -181,7 +171,7 @@ class DaskCluster:
 
     def _await(self, submission: Submission) -> None:
         """See to it that there are news as soon as the result is there."""
-        news = _News([submission.handle.evaluated.key])
+        news = News([submission.handle.evaluated.key])
         submission.handle.result.add_done_callback(lambda future: self._news.put(news))
 
     def collect(self, timeout: float) -> list[CollectedResult]:
@@ -272,41 +262,6 @@ class DaskCluster:
         """Release the futures of a task, which Dask would compute again if they were lost."""
         self._running.pop(submission.handle.evaluated.key, None)
         submission.handle = None
-
-
-# --- workers that end --------------------------------------------------------------
-
-# Who wants to know that a worker of a client's cluster ended. A client has one handler for all
-# searches that use it.
-_listeners: "weakref.WeakKeyDictionary[Any, list[Any]]" = weakref.WeakKeyDictionary()
-_listeners_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def _listening(client: Any, listener: Any) -> Iterator[None]:
-    """Call the listener with the keys of the tasks of each worker that ends unexpectedly."""
-    with _listeners_lock:
-        listeners = _listeners.setdefault(client, [])
-        listeners.append(listener)
-        if len(listeners) == 1:
-            client.subscribe_topic("all", lambda event: _tell(listeners, event))
-    try:
-        yield
-    finally:
-        with _listeners_lock:
-            listeners.remove(listener)
-            if not listeners:
-                with contextlib.suppress(Exception):  # The client may be closed by now.
-                    client.unsubscribe_topic("all")
-
-
-def _tell(listeners: list[Any], event: tuple[float, Any]) -> None:
-    _, message = event
-    if not isinstance(message, dict) or message.get("action") != "remove-worker":
-        return
-    if not message.get("expected"):
-        for listener in list(listeners):
-            listener(_News(list(message.get("processing-tasks", ())), died=True))
 
 
 # --- in the worker -----------------------------------------------------------------

@@ -13,6 +13,7 @@ hardly change. Run it with OMP_NUM_THREADS=1 then, so that there is one worker w
 import argparse
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 from quality import load, model_and_space
@@ -62,29 +63,30 @@ def expected_seconds(plan, whole):
     return total
 
 
-def sized_by_hand(name, args, seed, share, whole, X, y):
+def sized_by_hand(make, share, whole, X, y):
     """Return the largest search whose plan is expected to fit into the given part of the time.
 
-    `whole` is the fitted search with the whole plan. If nothing fits, the search has one candidate.
+    `make` returns a search with given options, and `whole` is the fitted search with the whole plan. If
+    nothing fits, the search has one candidate.
     """
     limit = share * expected_seconds(whole.plan_, whole)
-    rounds = [{}] if name == "halving" else [{"n_repeats": n} for n in (3, 2, 1)]
-    single = {} if name == "halving" else {"n_repeats": 1, "n_brackets": 1}
+    is_hyperband = isinstance(whole, HyperbandSearchCV)
+    rounds = [{"n_repeats": n} for n in (3, 2, 1)] if is_hyperband else [{}]
+    single = {"n_repeats": 1, "n_brackets": 1} if is_hyperband else {}
     for possible_options in (rounds, [single]):
         searches = [
-            largest_search(name, args, seed, limit, whole, options, X, y)
-            for options in possible_options
+            largest_search(make, limit, whole, options, X, y) for options in possible_options
         ]
         fitting = [search for search in searches if search is not None]
         if fitting:
             return max(fitting, key=lambda search: search.plan(X, y).n_candidates)
-    return make_search(name, args, seed, n_candidates=1, **single)
+    return make(n_candidates=1, **single)
 
 
-def largest_search(name, args, seed, limit, whole, options, X, y):
+def largest_search(make, limit, whole, options, X, y):
     """Return the search with the most candidates that are expected to fit; None if none does."""
     for n_candidates in range(whole.plan_.brackets[0].n_candidates, 0, -1):
-        search = make_search(name, args, seed, n_candidates=n_candidates, **options)
+        search = make(n_candidates=n_candidates, **options)
         if expected_seconds(search.plan(X, y), whole) <= limit:
             return search
     return None
@@ -105,16 +107,15 @@ def compare(name, args, parts):
     rows = {share: [] for share in args.shares}
     scores, seconds = [], []
     for seed in range(args.seeds):
-        whole, taken = timed_fit(make_search(name, args, seed), X_fit, y_fit, clock)
+        make = partial(make_search, name, args, seed)
+        whole, taken = timed_fit(make(), X_fit, y_fit, clock)
         scores.append(whole.best_estimator_.score(X_test, y_test))
         seconds.append(taken)
         for share in args.shares:
             limit = share * taken
-            limited, used = timed_fit(
-                make_search(name, args, seed, max_time=limit), X_fit, y_fit, clock
-            )
+            limited, used = timed_fit(make(max_time=limit), X_fit, y_fit, clock)
             by_hand, used_by_hand = timed_fit(
-                sized_by_hand(name, args, seed, share, whole, X_fit, y_fit), X_fit, y_fit, clock
+                sized_by_hand(make, share, whole, X_fit, y_fit), X_fit, y_fit, clock
             )
             rows[share].append(
                 (

@@ -87,6 +87,6 @@ class ByScikitOptimize:
 def _dimension(axis: Axis) -> Any:
     if axis.n_values is None:
         return Real(0, 1)
-    if axis.n_features == 1:
+    if axis.n_features == 1 and axis.n_values > 1:
         return Integer(0, axis.n_values - 1)
     return Categorical(range(axis.n_values))

@@ -1,15 +1,19 @@
 """What a search with `max_time` comes to, beside one that was sized to that time by hand.
 
-The whole plan is run first, to know how long it takes. Then each search gets a part of that time
-as `max_time`. For comparison, a search is sized to that time by someone who knows the seconds that
-an evaluation took in the whole plan: it has as many candidates as fit, and where not even one for
-each bracket fits, a single bracket. The score is that of the refitted model on rows that no search
-saw.
+The searches have their defaults. The whole plan is run first, to know how long it takes. Then each
+search gets a part of that time as `max_time`. For comparison, a search is sized to that time by
+someone who knows the seconds that an evaluation took in the whole plan: of all numbers of rounds and
+candidates that fit, those with the most candidates, and where not even one for each bracket fits, a
+single bracket. The score is that of the refitted model on rows that no search saw.
+
+With --cpu, `max_time` and all else are seconds of the processor, which other programs on the machine
+hardly change. Run it with OMP_NUM_THREADS=1 then, so that there is one worker with one thread.
 """
 
 import argparse
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 from quality import load, model_and_space
@@ -22,27 +26,22 @@ SEARCHES = {"hyperband": HyperbandSearchCV, "halving": SuccessiveHalvingSearchCV
 
 
 def make_search(name, args, seed, **options):
-    """Return a search over the candidates of a seed."""
+    """Return a search with its defaults and the given options."""
     model, space, resource = model_and_space(args.model)
-    if name == "halving":
-        options = {"n_candidates": args.candidates, **options}
-    else:
-        one_round = {"n_repeats": 1, "promotion": "bracket", "sampler": "random"}
-        options = {**one_round, **options}
-    return SEARCHES[name](
+    search = SEARCHES[name](
         model,
         space,
-        **{
-            "resource": resource,
-            "max_resources": args.max_resources,
-            "min_resources": max(1, args.max_resources // 9),
-            "min_splits": 1,
-            "cv": StratifiedKFold(5, shuffle=True, random_state=0),
-            "n_jobs": args.n_jobs,
-            "random_state": seed,
-            **options,
-        },
+        resource=resource,
+        max_resources=args.max_resources,
+        cv=StratifiedKFold(5, shuffle=True, random_state=0),
+        n_jobs=args.n_jobs,
+        random_state=seed,
+        refit=False,
+        **options,
     )
+    if args.cpu:
+        search._clock = search._timer = time.process_time
+    return search
 
 
 def expected_seconds(plan, whole):
@@ -64,55 +63,74 @@ def expected_seconds(plan, whole):
     return total
 
 
-def sized_by_hand(name, args, seed, share, whole, X, y):
+def sized_by_hand(make, share, whole, X, y):
     """Return the largest search whose plan is expected to fit into the given part of the time.
 
-    `whole` is the fitted search with the whole plan. If nothing fits, the search has one candidate.
+    `make` returns a search with given options, and `whole` is the fitted search with the whole plan. If
+    nothing fits, the search has one candidate.
     """
     limit = share * expected_seconds(whole.plan_, whole)
-    possible_options = [{}] if name == "halving" else [{}, {"n_brackets": 1}]
-    for options in possible_options:
-        for n_candidates in range(whole.plan_.brackets[0].n_candidates, 0, -1):
-            search = make_search(name, args, seed, n_candidates=n_candidates, **options)
-            if expected_seconds(search.plan(X, y), whole) <= limit:
-                return search
-    return search
+    is_hyperband = isinstance(whole, HyperbandSearchCV)
+    rounds = [{"n_repeats": n} for n in (3, 2, 1)] if is_hyperband else [{}]
+    single = {"n_repeats": 1, "n_brackets": 1} if is_hyperband else {}
+    for possible_options in (rounds, [single]):
+        searches = [
+            largest_search(make, limit, whole, options, X, y) for options in possible_options
+        ]
+        fitting = [search for search in searches if search is not None]
+        if fitting:
+            return max(fitting, key=lambda search: search.plan(X, y).n_candidates)
+    return make(n_candidates=1, **single)
 
 
-def timed_fit(search, X, y):
-    """Fit a search; return it and its seconds without the refit."""
-    start = time.perf_counter()
+def largest_search(make, limit, whole, options, X, y):
+    """Return the search with the most candidates that are expected to fit; None if none does."""
+    for n_candidates in range(whole.plan_.brackets[0].n_candidates, 0, -1):
+        search = make(n_candidates=n_candidates, **options)
+        if expected_seconds(search.plan(X, y), whole) <= limit:
+            return search
+    return None
+
+
+def timed_fit(search, X, y, clock):
+    """Fit a search; return it with its best candidate refitted, and its seconds without the refit."""
+    start = clock()
     search.fit(X, y)
-    return search, time.perf_counter() - start - search.refit_time_
+    seconds = clock() - start
+    return search.refit_best(X, y), seconds
 
 
 def compare(name, args, parts):
     """Print a line for each part of the time."""
     X_fit, X_test, y_fit, y_test = parts
+    clock = time.process_time if args.cpu else time.perf_counter
     rows = {share: [] for share in args.shares}
-    wholes = []
+    scores, seconds = [], []
     for seed in range(args.seeds):
-        whole, seconds = timed_fit(make_search(name, args, seed), X_fit, y_fit)
-        wholes.append(whole.score(X_test, y_test))
+        make = partial(make_search, name, args, seed)
+        whole, taken = timed_fit(make(), X_fit, y_fit, clock)
+        scores.append(whole.best_estimator_.score(X_test, y_test))
+        seconds.append(taken)
         for share in args.shares:
-            limit = share * seconds
-            limited, used = timed_fit(make_search(name, args, seed, max_time=limit), X_fit, y_fit)
+            limit = share * taken
+            limited, used = timed_fit(make(max_time=limit), X_fit, y_fit, clock)
             by_hand, used_by_hand = timed_fit(
-                sized_by_hand(name, args, seed, share, whole, X_fit, y_fit), X_fit, y_fit
+                sized_by_hand(make, share, whole, X_fit, y_fit), X_fit, y_fit, clock
             )
-            has_everything = limited.cv_results_["n_resources"].max() == args.max_resources
             rows[share].append(
                 (
-                    limited.score(X_test, y_test),
-                    by_hand.score(X_test, y_test),
+                    limited.best_estimator_.score(X_test, y_test),
+                    by_hand.best_estimator_.score(X_test, y_test),
                     used / limit,
                     used_by_hand / limit,
                     limited.plan_.n_candidates,
                     by_hand.plan_.n_candidates,
-                    has_everything,
+                    limited.cv_results_["n_resources"].max() == args.max_resources,
                 )
             )
-    print(f"{name}: the whole plan scores {np.mean(wholes):.4f} in {seconds:.1f} s")
+            if args.verbose:
+                print(seed, share, *(f"{value:.4g}" for value in rows[share][-1]), flush=True)
+    print(f"{name}: the whole plan scores {np.mean(scores):.4f} in {np.mean(seconds):.1f} s")
     for share, measured in rows.items():
         columns = np.array(measured, dtype=float)
         means = columns.mean(axis=0)
@@ -136,12 +154,15 @@ def main():
     parser.add_argument("--model", choices=["boosting", "forest"], default="boosting")
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--train-rows", type=int, default=1_000)
-    parser.add_argument("--candidates", type=int, default=27, help="of successive halving")
     parser.add_argument("--max-resources", type=int, default=81)
     parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2, 0.5])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--n-jobs", type=int, default=1)
+    parser.add_argument("--cpu", action="store_true", help="seconds of the processor")
+    parser.add_argument("--verbose", action="store_true", help="a line for each seed, too")
     args = parser.parse_args()
+    if args.cpu and args.n_jobs != 1:
+        parser.error("--cpu needs --n-jobs 1")
 
     for table in args.tables:
         X, y = load(args.data, table, args.rows)

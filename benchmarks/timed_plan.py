@@ -1,10 +1,11 @@
 """The durations that ``plan(X, y, timed=True)`` predicts, beside those that ``fit`` then takes.
 
-The estimators have middle values of the parameters that are searched over. The plan is timed
-before and after the fit, because the load of the machine may change in between. Worker processes
-are started before. With --cpu and one worker, seconds of the processor are predicted and measured
-instead, which other programs on the machine hardly change. Run it with OMP_NUM_THREADS=1 on a
-machine that is busy: threads that wait for each other there take a multiple of the time.
+The searches have their defaults, and the estimators middle values of the parameters that are
+searched over. The plan is timed before and after the fit, because the load of the machine may change
+in between. Worker processes are started before. With --cpu and one worker, seconds of the processor
+are predicted and measured instead, which other programs on the machine hardly change. Run it with
+OMP_NUM_THREADS=1 on a machine that is busy: threads that wait for each other there take a multiple of
+the time.
 """
 
 import argparse
@@ -75,14 +76,9 @@ def search_over(name, n_jobs):
         remainder="passthrough",
     )
     pipeline = Pipeline([("columns", columns), ("scale", StandardScaler()), ("model", model)])
-    options = {"n_jobs": n_jobs, "random_state": 0, "cv": 5, "min_splits": 1, "n_brackets": 2}
-    options |= {"n_repeats": 1, "promotion": "bracket", "sampler": "random"}
+    options = {"n_jobs": n_jobs, "random_state": 0}
     if resource is not None:
-        options |= {
-            "resource": f"model__{resource}",
-            "max_resources": largest,
-            "min_resources": largest // 9,
-        }
+        options |= {"resource": f"model__{resource}", "max_resources": largest}
     return HyperbandSearchCV(
         pipeline, {f"model__{parameter}": values for parameter, values in space.items()}, **options
     )

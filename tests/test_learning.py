@@ -220,6 +220,42 @@ def test_many_points_are_quickly_chosen_from():
         assert max(map(value_of, chosen)) > -0.05
 
 
+def seen_by_optuna(monkeypatch, sampler, n_known):
+    """Return the values of the finished trials that TPE sees at each draw, and all known values."""
+    optuna = pytest.importorskip("optuna")
+    seen = []
+    sample_relative = optuna.samplers.TPESampler.sample_relative
+
+    def spy(self, study, trial, search_space):
+        trials = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        seen.append([trial.value for trial in trials])
+        return sample_relative(self, study, trial, search_space)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "sample_relative", spy)
+    candidates = sampler.ask(n_known, repeat=0, bracket=1)
+    told(sampler, candidates)
+    sampler.ask(4, repeat=1, bracket=1)
+    return seen, [value_of(candidate) for candidate in candidates]
+
+
+def test_tpe_is_told_the_best_of_many(monkeypatch):
+    """Of a thousand known candidates, it sees 250 in their order, the best 25 among them."""
+    seen, values = seen_by_optuna(monkeypatch, sampler_of("tpe"), 1000)
+
+    assert [len(trials) for trials in seen] == [250, 250, 250]
+    assert set(sorted(values)[-25:]) <= set(seen[0])
+    numbers = [values.index(value) for value in seen[0]]
+    assert numbers == sorted(numbers)
+    assert {number // 100 for number in numbers} == set(range(10))
+
+
+def test_tpe_is_told_all_of_a_few(monkeypatch):
+    """Up to 250 known candidates are told as they are."""
+    seen, values = seen_by_optuna(monkeypatch, sampler_of("tpe"), 250)
+
+    assert seen[0] == values
+
+
 @pytest.mark.parametrize("bad", [-3, -1e6, -1e12, -1e300])
 def test_one_very_bad_score_does_not_hide_the_others(name, bad):
     """Scores without a lower bound, such as R2, teach as much as others do."""
@@ -365,6 +401,16 @@ def test_samplers_of_optuna_that_are_given_names(classification, make, says):
 
     with pytest.raises(TypeError, match=rf"(?s)sampler=.*{re.escape(says)}"):
         search.fit(*classification)
+
+
+def test_an_object_of_optuna_is_told_all(monkeypatch):
+    """A sampler of the user's own may need all that was measured."""
+    optuna = pytest.importorskip("optuna")
+    sampler = sampler_of(optuna.samplers.TPESampler(seed=3))
+
+    seen, _ = seen_by_optuna(monkeypatch, sampler, 300)
+
+    assert [len(trials) for trials in seen[-4:]] == [300, 300, 300, 300]
 
 
 def test_optuna_is_left_as_it_was():

@@ -23,11 +23,11 @@ class Trained(Executor):
         super().__init__(score, **options)
         self.continued = continued
 
-    def _outcome(self, task):
+    def evaluate(self, task):
         n_trained = task.n_resources
         if self.continued and n_trained > 1:
             n_trained -= task.n_resources // 3
-        return super()._outcome(task)._replace(n_trained=n_trained)
+        return super().evaluate(task)._replace(n_trained=n_trained)
 
 
 def rungs_of(plan, executor):

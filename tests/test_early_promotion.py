@@ -315,7 +315,7 @@ def with_virtual_workers(monkeypatch):
     """Let searches run with workers that are not real, of different speed."""
     made = []
 
-    def make(evaluate, n_jobs, pre_dispatch):
+    def make(evaluate, n_jobs, pre_dispatch, max_fit_time):
         rng = np.random.default_rng(0)
         made.append(VirtualWorkers(evaluate, n_jobs, lambda task: rng.lognormal(sigma=2)))
         return made[-1]

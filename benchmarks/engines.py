@@ -159,6 +159,7 @@ def compare_times(args):
                 equal[name] = equal.get(name, True) and equal_results(reference, search)
                 _, taken = timed(many(args.candidates), *few)
                 each[name].append(1000 * taken / (2 * args.candidates))
+                print(f"# {name}: {seconds[name][-1]:.1f} s, {each[name][-1]:.2f} ms", flush=True)
     first = statistics.median(seconds[args.engines[0]])
     print(f"{'engine':14}{'seconds':>9}{'ratio':>8}{'equal':>7}{'ms/evaluation':>15}")
     for name in args.engines:

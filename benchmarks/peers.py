@@ -405,9 +405,8 @@ def print_table(results: pandas.DataFrame) -> None:
     columns = ["cpu_seconds", "cv_score", "score", "memory"]
     paired = against_random(results)
     by = ["budget", "n_jobs", "search"]
-    with pandas.option_context("display.width", 120, "display.max_rows", 500):
-        print(paired.groupby([*by[:2], "problem", "search"])[columns].mean().round(4))
-        print(paired.groupby(by)[columns].mean().round(4))
+    print(paired.groupby([*by[:2], "problem", "search"])[columns].mean().round(4).to_string())
+    print(paired.groupby(by)[columns].mean().round(4).to_string())
 
 
 def draw_chart(results: pandas.DataFrame, path: Path) -> None:

@@ -240,6 +240,7 @@ def seen_by_optuna(monkeypatch, sampler, n_known):
 
 def test_tpe_is_told_the_best_of_many(monkeypatch):
     """Of a thousand known candidates, it sees 250 in their order, the best 25 among them."""
+    pytest.importorskip("optuna")
     seen, values = seen_by_optuna(monkeypatch, sampler_of("tpe"), 1000)
 
     assert [len(trials) for trials in seen] == [250, 250, 250]
@@ -251,6 +252,7 @@ def test_tpe_is_told_the_best_of_many(monkeypatch):
 
 def test_tpe_is_told_all_of_a_few(monkeypatch):
     """Up to 250 known candidates are told as they are."""
+    pytest.importorskip("optuna")
     seen, values = seen_by_optuna(monkeypatch, sampler_of("tpe"), 250)
 
     assert seen[0] == values

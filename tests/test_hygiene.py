@@ -172,6 +172,11 @@ def interrupted_with_limit(n_jobs):
     try:
         search.fit(X, y)
     except KeyboardInterrupt:
+        try:
+            import time
+            time.sleep(0.5)  # The fit of the other worker may have pressed Ctrl-C, too.
+        except KeyboardInterrupt:
+            pass
         return search.stop_reason_
 
 def many_fits(n_jobs):

@@ -1,7 +1,8 @@
-"""Gives a fit several threads, where that changes no bit of its result."""
+"""Decides how many threads a fit has: several where that changes no bit of its result."""
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -154,3 +155,22 @@ def _openmp_threads(n_threads: int) -> Iterator[None]:
     lower = all(library.num_threads < n_threads for library in openmp.lib_controllers)
     with openmp.limit(limits=n_threads) if lower else contextlib.nullcontext():
         yield
+
+
+# --- workers that are threads ------------------------------------------------------
+
+# How many threads of OpenMP each thread of this process was limited to.
+_limits = threading.local()
+
+
+def limit_openmp_of_thread(n_threads: int) -> None:
+    """Let the calling thread have no more threads of OpenMP than this, as long as it lives.
+
+    OpenMP counts for each thread by itself, and gives each of them all cores by default.
+    """
+    if getattr(_limits, "n_threads", None) == n_threads:
+        return
+    for library in ThreadpoolController().select(user_api="openmp").lib_controllers:
+        if library.num_threads > n_threads:
+            library.set_num_threads(n_threads)
+    _limits.n_threads = n_threads

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -439,6 +440,30 @@ def test_openmp_of_a_worker_process_gets_more_threads_for_a_fit():
 
     assert during == before + 2
     assert after == before
+
+
+def seen_openmp(task):
+    return Outcome(float(openmp_threads()), None, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("n_jobs", "share"), [(2, 4), (8, 1), (16, 1)])
+def test_workers_that_are_threads_share_the_cores(monkeypatch, n_jobs, share):
+    """Each has its part of them for OpenMP, which would otherwise give all cores to each."""
+    HistGradientBoostingClassifier()  # Its library is loaded.
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    with ThreadPoolExecutor(1) as thread:
+        by_default = thread.submit(openmp_threads).result()
+    here = openmp_threads()
+
+    with (
+        joblib.parallel_config(backend="threading"),
+        make_executor(seen_openmp, n_jobs, "2*n_jobs") as executor,
+    ):
+        tasks = [a_task(1) for _ in range(6)]
+        seen = {finished.result.test_scores for finished in executor.run(tasks)}
+
+    assert seen == {min(share, by_default)}
+    assert openmp_threads() == here
 
 
 # --- whole searches ----------------------------------------------------------------

@@ -29,6 +29,7 @@ from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.shared_memory import RemoteBuffer, SharedBuffer
 from skhyperband._executors.states import LocalStateStore
 from skhyperband._records import Evaluate, FinishedTask, Outcome, Task
+from skhyperband._threads import limit_openmp_of_thread
 
 # The executors of this process that are entered. A global, since searches in several threads
 # know nothing of each other, while joblib gives all of them the same workers: ending a run must
@@ -69,6 +70,10 @@ class JoblibExecutor:
         self.n_cores = _n_shared_cores(active, self.n_workers)
         in_process = isinstance(active, (SequentialBackend, ThreadingBackend))
         self.in_process = in_process or backend == "threading"
+        # How many threads of OpenMP a worker has. Processes of joblib are limited by joblib.
+        self._openmp_threads: int | None = None
+        if isinstance(active, ThreadingBackend):
+            self._openmp_threads = max(1, joblib.cpu_count() // self.n_workers)
         self._backend = backend
         self.states = LocalStateStore()
         self._broadcast = Broadcast(evaluate)
@@ -186,7 +191,9 @@ class JoblibExecutor:
                 if self._uses_shared_memory and task.keeps_state:
                     buffers[position] = SharedBuffer()
                 buffer = buffers.get(position)
-                yield joblib.delayed(_evaluate)(self._broadcast, position, task, buffer)
+                yield joblib.delayed(_evaluate)(
+                    self._broadcast, position, task, buffer, self._openmp_threads
+                )
 
         assert self._parallel is not None
         self._ended_early = True
@@ -274,7 +281,10 @@ def _evaluate(
     position: int,
     task: Task,
     buffer: SharedBuffer | RemoteBuffer | None,
+    openmp_threads: int | None,
 ) -> FinishedTask:
+    if openmp_threads is not None:
+        limit_openmp_of_thread(openmp_threads)
     with _nested_parallelism():
         # In a worker the broadcast has arrived, and its value is the evaluator.
         result = broadcast.value(task)

@@ -35,7 +35,7 @@ import optuna
 import pandas
 from lightgbm import LGBMClassifier
 from one_by_one import ByOptuna
-from quality import load
+from quality import BOOSTING_SPACE, FOREST_SPACE, load
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone, is_classifier
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -74,13 +74,6 @@ BUDGETS = (10, 40)
 
 # --- what is tuned -----------------------------------------------------------------
 
-BOOSTING = {
-    "learning_rate": loguniform(0.01, 1),
-    "max_leaf_nodes": randint(4, 64),
-    "min_samples_leaf": randint(1, 100),
-    "l2_regularization": loguniform(1e-4, 100),
-    "max_features": uniform(0.2, 0.8),
-}
 LIGHTGBM = {
     "learning_rate": loguniform(0.01, 1),
     "num_leaves": randint(4, 64),
@@ -93,11 +86,6 @@ XGBOOST = {
     "max_depth": randint(2, 12),
     "min_child_weight": loguniform(0.1, 100),
     "reg_lambda": loguniform(1e-4, 100),
-}
-FOREST = {
-    "max_features": uniform(0.1, 0.9),
-    "min_samples_leaf": randint(1, 30),
-    "max_depth": randint(3, 30),
 }
 
 
@@ -157,7 +145,7 @@ PROBLEMS = {
         "electricity",
         2_000,
         HistGradientBoostingClassifier(random_state=0),
-        BOOSTING,
+        BOOSTING_SPACE,
         "roc_auc",
     ),
     "bank_marketing, LightGBM in a pipeline, f1": Problem(
@@ -174,7 +162,7 @@ PROBLEMS = {
         {"svc__C": loguniform(1e-2, 1e3), "svc__gamma": loguniform(1e-4, 10)},
     ),
     "magictelescope, RandomForest": Problem(
-        "magictelescope", 2_000, RandomForestClassifier(random_state=0), FOREST, "roc_auc"
+        "magictelescope", 2_000, RandomForestClassifier(random_state=0), FOREST_SPACE, "roc_auc"
     ),
     "magictelescope, XGBoost": Problem(
         "magictelescope", 4_000, XGBClassifier(n_jobs=1, random_state=0), XGBOOST
@@ -193,14 +181,14 @@ PROBLEMS = {
         lambda: make_friedman1(12_000, n_features=12, noise=1.0, random_state=0),
         2_000,
         HistGradientBoostingRegressor(random_state=0),
-        BOOSTING,
+        BOOSTING_SPACE,
         "r2",
     ),
     "diabetes, RandomForest": Problem(
         lambda: load_diabetes(return_X_y=True),
         300,
         RandomForestRegressor(random_state=0),
-        FOREST,
+        FOREST_SPACE,
         "r2",
     ),
 }

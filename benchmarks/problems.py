@@ -398,10 +398,14 @@ class Simulated(ClassifierMixin, BaseEstimator):
 
     def score(self, X, y):
         """Return what the problem has."""
+        evaluations, where = self.look_up(X)
+        return evaluations.scores[where]
+
+    def look_up(self, X):
+        """Return the candidate's evaluations, and the split and the amount that were asked for."""
         params = dict(self.params)
         n_resources = params.pop("n_iterations", None)
         split = int(self.problem.fold[X[0, 0]])
         if self.problem.resource == N_SAMPLES:
             n_resources = self.problem.n_resources_of(split, self.n_rows_)
-        position = self.problem.position_of(n_resources)
-        return self.problem.evaluations(params).scores[split, position]
+        return self.problem.evaluations(params), (split, self.problem.position_of(n_resources))

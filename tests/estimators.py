@@ -458,6 +458,18 @@ class Waiting(Scored):
         return super().fit(X, y)
 
 
+class Hungry(Scored):
+    """Takes more and more memory where the quality is below 0.1."""
+
+    def fit(self, X, y=None):
+        """Take up to eight gigabytes, ten megabytes at a time."""
+        taken = []
+        while self.quality < 0.1 and len(taken) < 800:
+            taken.append(np.ones(10 * 2**17))
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
 class Blocking(Scored):
     """Sets a mark and waits until it is told to go on, once it has three units."""
 

@@ -4,7 +4,9 @@ Most tests are not about the default schedule. With this one they read as the pa
 keep their numbers whatever the defaults are. `test_defaults.py` holds the defaults.
 """
 
-from skhyperband import HyperbandSearchCV
+import numpy as np
+
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 
 
 def published(search_class, *args, **options):
@@ -20,3 +22,17 @@ def published(search_class, *args, **options):
     else:
         schedule["n_candidates"] = "exhaust"
     return search_class(*args, **{**schedule, **options})
+
+
+def quality_search(estimator, n_candidates, **options):
+    """Return a search over all of some qualities, for an estimator like `Scored`."""
+    return published(
+        SuccessiveHalvingSearchCV,
+        estimator,
+        {"quality": np.linspace(0.05, 0.95, n_candidates)},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=n_candidates,
+        random_state=0,
+        **options,
+    )

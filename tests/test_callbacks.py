@@ -187,12 +187,14 @@ def test_tasks_form_a_tree(classification, search_class, engine):
 
 
 @pytest.mark.slow
-def test_callbacks_with_dask(classification, dask_client):
+@pytest.mark.parametrize(("backend", "cluster"), [("dask", "dask_client"), ("ray", "ray_cluster")])
+def test_callbacks_with_a_cluster(classification, request, backend, cluster):
     """On a real cluster, a search tells its callbacks as in one process."""
+    request.getfixturevalue(cluster)
     here, there = Recording(), Recording()
     searching(SuccessiveHalvingSearchCV).set_callbacks(here).fit(*classification)
 
-    with joblib.parallel_config(backend="dask"):
+    with joblib.parallel_config(backend=backend):
         searching(SuccessiveHalvingSearchCV).set_callbacks(there).fit(*classification)
 
     assert sorted(there.names("begin")) == sorted(here.names("begin"))

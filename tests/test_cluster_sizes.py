@@ -5,11 +5,13 @@ import threading
 import time
 
 import joblib
+import psutil
 import pytest
+from sklearn.exceptions import FitFailedWarning
 
 from skhyperband._executors import cluster as clusters
 from skhyperband._executors import make_executor
-from tests.estimators import Blocking
+from tests.estimators import Blocking, Hungry
 from tests.test_crashes import ONE_SPLIT, search_of
 from tests.test_executors import outcome_of, scores, tasks_of
 
@@ -116,3 +118,32 @@ def scale_down_when_there_is(mark, cluster):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     cluster.scale(0)
+
+
+def test_fit_that_exceeds_the_memory_of_a_ray_node_fails(classification):
+    """Ray's monitor ends the worker; the others get their scores."""
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    memory = psutil.virtual_memory()
+    if memory.available < 10 * 2**30:
+        pytest.skip("the fit might take more memory than there is")
+    room = 1 - (memory.available - 3 * 2**30) / memory.total
+    ray.init(
+        num_cpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _system_config={"memory_usage_threshold": room, "memory_monitor_refresh_ms": 50},
+    )
+    try:
+        with (
+            joblib.parallel_config(backend="ray"),
+            pytest.warns(FitFailedWarning, match=r"quality=0\.05:\nThe worker process ended"),
+        ):
+            search = search_of(Hungry(), 3, n_jobs=None, cv=ONE_SPLIT).fit(*classification)
+    finally:
+        ray.shutdown()
+
+    assert search.best_score_ > 0.9

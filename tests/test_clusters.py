@@ -18,15 +18,15 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
-from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband import HyperbandSearchCV
 from skhyperband._executors import cluster_worker, make_executor
 from skhyperband._executors.broadcast import pack
 from skhyperband._executors.cluster import ClusterExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
 from skhyperband._records import StateKey
-from tests.estimators import Blocking, Endless, Failing, Scored
-from tests.published import published
+from tests.estimators import Blocking, Endless, Failing, Hungry, Scored
+from tests.published import quality_search
 from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
 from tests.test_engines import forest_search, sample_search
 from tests.test_executors import Marks, outcome_of, scores, task_of, tasks_of, tenfold
@@ -541,18 +541,6 @@ def test_two_searches_may_share_a_cluster(classification, backend, assert_same_r
             assert_same_results(results[make_search], alone)
 
 
-class Hungry(Scored):
-    """Takes more and more memory where the quality is below 0.1."""
-
-    def fit(self, X, y=None):
-        """Take up to eight gigabytes, ten megabytes at a time."""
-        taken = []
-        while self.quality < 0.1 and len(taken) < 800:
-            taken.append(np.ones(10 * 2**17))
-            time.sleep(0.01)
-        return super().fit(X, y)
-
-
 def test_fit_that_exceeds_the_memory_of_a_dask_worker_fails(classification):
     """Dask's nanny ends the worker; the others get their scores."""
     distributed = pytest.importorskip("distributed")
@@ -591,16 +579,7 @@ def test_other_backends_of_joblib_run_through_joblib(
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     register_spark()
-    search = published(
-        SuccessiveHalvingSearchCV,
-        Scored(),
-        {"quality": np.linspace(0.05, 0.95, 9)},
-        n_candidates="all",
-        resource="n_units",
-        max_resources=9,
-        random_state=0,
-        n_jobs=2,
-    )
+    search = quality_search(Scored(), 9, n_jobs=2)
     with joblib.parallel_config(backend="spark", n_jobs=2):
         results = search.fit(*classification).cv_results_
 

@@ -10,7 +10,6 @@ import pytest
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
 
-from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._executors.joblib_executor import JoblibExecutor
 from skhyperband._records import Outcome, Task
 from tests.estimators import (
@@ -23,24 +22,14 @@ from tests.estimators import (
     RaisesUnpicklable,
     Scored,
 )
-from tests.published import published
+from tests.published import quality_search
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
 
 
 def search_of(estimator, n_candidates=9, **options):
     """Return a search over the quality, with an estimator that costs nothing."""
-    options = {"cv": 2, "n_jobs": 2, **options}
-    return published(
-        SuccessiveHalvingSearchCV,
-        estimator,
-        {"quality": np.linspace(0.05, 0.95, n_candidates)},
-        n_candidates="all",
-        resource="n_units",
-        max_resources=n_candidates,
-        random_state=0,
-        **options,
-    )
+    return quality_search(estimator, n_candidates, **{"cv": 2, "n_jobs": 2, **options})
 
 
 def deadly(folder, **options):

@@ -27,7 +27,7 @@ from skhyperband._executors import limited, make_executor
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._records import FailedStep, Outcome, Skipped, Task
 from tests.estimators import Deadly, Endless, Failing, Scored, Unconverged
-from tests.published import published
+from tests.published import published, quality_search
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
 # In seconds. No fit here comes near it, other than those that never end.
@@ -38,16 +38,8 @@ each_number_of_workers = pytest.mark.parametrize("n_jobs", [1, 2])
 
 def search_of(estimator, n_candidates=9, **options):
     """Return a search over the quality, with an estimator that costs nothing."""
-    options = {"cv": ONE_SPLIT, "max_fit_time": LIMIT, **options}
-    return published(
-        SuccessiveHalvingSearchCV,
-        estimator,
-        {"quality": np.linspace(0.05, 0.95, n_candidates)},
-        n_candidates="all",
-        resource="n_units",
-        max_resources=n_candidates,
-        random_state=0,
-        **options,
+    return quality_search(
+        estimator, n_candidates, **{"cv": ONE_SPLIT, "max_fit_time": LIMIT, **options}
     )
 
 

@@ -11,7 +11,7 @@ from scipy.stats import uniform
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import FitFailedWarning
 
-from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, _setup
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, _run
 from skhyperband._observers import Observer
 from skhyperband._records import StateKey, TaskLimits
 from skhyperband._standings import TopK
@@ -323,7 +323,7 @@ def with_virtual_workers(monkeypatch):
     @contextlib.contextmanager
     def context():
         with monkeypatch.context() as patch:
-            patch.setattr(_setup, "make_executor", make)
+            patch.setattr(_run, "make_executor", make)
             yield made
 
     return context

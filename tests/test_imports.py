@@ -78,6 +78,7 @@ LAYERS = [
     ["_param_validation", "_data", "_planning", "_user_warnings"],
     ["_callbacks"],
     ["_setup"],
+    ["_run"],
     ["_preview", "_search_html"],
     ["_base"],
     ["_measured"],

@@ -130,6 +130,11 @@ def test_a_search_with_one_job_runs_in_this_process(backend):
         assert type(make_executor(tenfold, None, "2*n_jobs")) is SequentialExecutor
 
 
+def which_process(task):
+    """Return which process this is."""
+    return outcome_of(os.getpid())
+
+
 def count_running(marks, task):
     """Return how many tasks run while this one does."""
     mark = marks.folder / f"running-{task.split}"
@@ -165,6 +170,20 @@ def test_what_a_task_brings_along_is_said_in_the_engines_own_way(marks):
         found = scores(executor.run(tasks_of(6)))
 
     assert set(found.values()) == {1.0}
+
+
+def test_workers_may_be_named(dask_client):
+    """A search that is limited to one worker runs there, and only there."""
+    address = next(iter(dask_client.scheduler_info(n_workers=-1)["workers"]))
+    process = dask_client.run(os.getpid, workers=[address])[address]
+    with (
+        joblib.parallel_config(backend="dask", workers=[address]),
+        make_executor(which_process, None, "2*n_jobs") as executor,
+    ):
+        assert executor.n_workers == 1
+        found = scores(executor.run(tasks_of(6)))
+
+    assert set(found.values()) == {float(process)}
 
 
 def test_options_of_rays_tasks_are_used(ray_cluster, marks):

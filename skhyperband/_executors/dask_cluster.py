@@ -96,10 +96,7 @@ class DaskCluster:
 
     def look_after_workers(self) -> None:
         """Send the evaluator to the workers that do not have it yet."""
-        workers = {
-            address: worker["id"]
-            for address, worker in self._client.scheduler_info(n_workers=-1)["workers"].items()
-        }
+        workers = {address: worker["id"] for address, worker in self._workers().items()}
         new = [address for address, name in workers.items() if self._supplied.get(address) != name]
         if new:
             # A worker may have ended meanwhile. Those that got nothing have their turn next time.
@@ -138,7 +135,6 @@ class DaskCluster:
     def count_workers(self) -> int:
         """Return the number of threads that have the resources that a task brings along."""
         wanted = self._options.get("resources") or {}
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         return sum(
             min(
                 worker["nthreads"],
@@ -146,8 +142,21 @@ class DaskCluster:
             )
             if wanted
             else worker["nthreads"]
-            for worker in workers
+            for worker in self._workers().values()
         )
+
+    def _workers(self) -> dict[str, Any]:
+        """Return what the scheduler knows of the workers that may have tasks, by their address."""
+        workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        only = self._options.get("workers")
+        if only is None:
+            return workers
+        only = {only} if isinstance(only, str) else set(only)
+        return {
+            address: worker
+            for address, worker in workers.items()
+            if only & {address, worker["name"], worker["host"]}
+        }
 
     def submit(self, submission: Submission) -> None:
         """Submit a task; if it may have a state, a second one takes the result from the first."""

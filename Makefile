@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
-.PHONY: demo test lint ruff codespell types mypy typical-uses doctest clusters docs examples oldest dist clean
+.PHONY: demo test lint ruff codespell types mypy typical-uses doctest clusters figures docs examples \
+	oldest dist release clean
 
 # The first example of the gallery, in the terminal.
 demo: $(VENV)/.installed-demo
@@ -42,6 +43,10 @@ clusters: $(VENV)/.installed-test
 	$(BIN)/python docs/clusters/search_on_dask.py
 	$(BIN)/python docs/clusters/search_on_ray.py
 
+# What searches cost and what the defaults find must not get worse than the floors of the script.
+figures: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/track.py --floors
+
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
@@ -65,6 +70,11 @@ dist: $(VENV)/.installed-dev
 	rm -rf dist build
 	$(BIN)/python -m build > /dev/null
 	$(BIN)/python .ci/check_dist.py
+
+# The archives in empty environments, with each extra, on each of these: takes half an hour.
+PYTHONS ?= $(PYTHON)
+release: dist
+	$(BIN)/python .ci/check_release.py $(PYTHONS)
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/auto_examples docs/generated .coverage *.egg-info

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-import skopt
-from skopt.space import Categorical, Integer, Real
 
 from skhyperband._samplers.encoding import Axis, SpaceEncoding
 from skhyperband._samplers.optuna_learner import OptunaLearner
@@ -56,6 +54,8 @@ class ByScikitOptimize:
     """
 
     def __init__(self, space: Space, seed: int):
+        import skopt
+
         self._encoding = SpaceEncoding(space)
         self._random_state = np.random.RandomState(seed)
         self._optimizers = [
@@ -85,6 +85,8 @@ class ByScikitOptimize:
 
 
 def _dimension(axis: Axis) -> Any:
+    from skopt.space import Categorical, Integer, Real
+
     if axis.n_values is None:
         return Real(0, 1)
     if axis.n_features == 1 and axis.n_values > 1:

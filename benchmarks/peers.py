@@ -1,40 +1,50 @@
 """What searches find in equal CPU seconds: skhyperband's beside those that people would use instead.
 
-Every search tunes eight estimators on eight data sets. `RandomizedSearchCV` tries 10 and 40 candidates;
-the CPU seconds that it takes are the budget of all others on the same rows, splits and seed. A
-search that has a limit of time is given it, one that has none is repeated with new seeds until the
-budget is used, and the best of its results counts. Each search runs in a process of its own.
+Every search tunes eight estimators on eight sets of data. `RandomizedSearchCV` tries 10 and 30 candidates;
+the CPU seconds that it takes are the budget of all others on the same rows, splits and seed. With
+two workers, on fewer problems, the budget is time on the wall. `peer_searches.py` says how each search
+is used. Each runs in a process of its own, on one thread.
 
-cpu_seconds, wall_seconds   of the search with its refit; CPU seconds include child processes
+cpu_seconds, wall_seconds   of the search with its refit; CPU seconds include all its processes
+n_candidates                drawn
 cv_score                    of the best candidate on all splits, with all of the resource
 score                       of the refitted estimator on rows that no search has seen
-memory                      peak of the process, in MB
+memory                      peak of the main process over what it had before, in MB
+path                        seconds and the best cv_score that was known then
 
-The results are kept in a file after every search, and the script goes on where it was stopped:
+The results are kept in a file after every search, and the script goes on where it was stopped. A
+search that is not installed is left out, and said.
 
     python benchmarks/peers.py --data ../shared/data
+    python benchmarks/peers.py --data ../shared/data --n-jobs 2
     python benchmarks/peers.py --table
     python benchmarks/peers.py --chart chart.svg
 """
 
 import argparse
 import csv
+import importlib
+import importlib.util
 import multiprocessing
-import os
-import resource
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas
 from lightgbm import LGBMClassifier
-from one_by_one import ByOptuna
+from peer_searches import (
+    NEEDED,
+    SEARCHES,
+    WITH_PROCESSES,
+    WITH_WORKERS,
+    CpuMeter,
+    Problem,
+    Task,
+    applies,
+    cpu_seconds,
+)
 from quality import BOOSTING_SPACE, FOREST_SPACE, load
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone, is_classifier
@@ -46,16 +56,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import (
-    HalvingRandomSearchCV,
-    KFold,
-    RandomizedSearchCV,
-    StratifiedKFold,
-    cross_val_score,
-    train_test_split,
-)
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OrdinalEncoder, StandardScaler
@@ -63,14 +65,12 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
-from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-
 RESULTS = Path(__file__).parent / "results" / "peers.csv"
 KEY = ["problem", "search", "budget", "seed", "n_jobs"]
 MEASURES = ["cpu_seconds", "wall_seconds", "n_candidates", "cv_score", "score", "memory"]
 MOST_TEST_ROWS = 10_000
-# Candidates of the random search.
-BUDGETS = (10, 40)
+# Candidates of the random search, by the number of workers.
+BUDGETS = {1: (10, 30), 2: (30,)}
 
 # --- what is tuned -----------------------------------------------------------------
 
@@ -87,41 +87,6 @@ XGBOOST = {
     "min_child_weight": loguniform(0.1, 100),
     "reg_lambda": loguniform(1e-4, 100),
 }
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An estimator with its space, and data of which `rows` rows are for training.
-
-    Attributes
-    ----------
-    table : str or callable
-        A table of the folder, or what returns X and y.
-    """
-
-    table: str | Callable[[], tuple[Any, Any]]
-    rows: int
-    estimator: Any
-    space: dict[str, Any]
-    scoring: str = "accuracy"
-
-    def split(self, folder: str, seed: int) -> list[Any]:
-        """Return X and y for training and for the final score."""
-        if isinstance(self.table, str):
-            X, y = load(folder, self.table, rows=10**6)
-            y = LabelEncoder().fit_transform(y)
-        else:
-            X, y = self.table()
-        strata = y if is_classifier(self.estimator) else None
-        X_fit, X_rest, y_fit, y_rest = train_test_split(
-            X, y, train_size=self.rows, stratify=strata, random_state=seed
-        )
-        return [X_fit, X_rest[:MOST_TEST_ROWS], y_fit, y_rest[:MOST_TEST_ROWS]]
-
-    def cv(self, seed: int) -> Any:
-        """Return the splits of the cross-validation."""
-        kind = StratifiedKFold if is_classifier(self.estimator) else KFold
-        return kind(5, shuffle=True, random_state=seed)
 
 
 def numbers_and_codes(estimator: Any) -> Any:
@@ -143,178 +108,91 @@ def within(step: str, space: dict[str, Any]) -> dict[str, Any]:
 PROBLEMS = {
     "electricity, HistGradientBoosting": Problem(
         "electricity",
-        2_000,
+        1_000,
         HistGradientBoostingClassifier(random_state=0),
         BOOSTING_SPACE,
+        "max_iter",
         "roc_auc",
+        {"max_leaf_nodes": 4},
     ),
-    "bank_marketing, LightGBM in a pipeline, f1": Problem(
+    "bank_marketing, LightGBM, f1": Problem(
         "bank_marketing",
         2_000,
         numbers_and_codes(LGBMClassifier(n_jobs=1, verbose=-1, random_state=0)),
         within("lgbmclassifier", LIGHTGBM),
+        "lgbmclassifier__n_estimators",
         "f1",
+        {"lgbmclassifier__num_leaves": 4},
     ),
     "letter, SVC": Problem(
         "letter",
-        2_000,
+        1_500,
         make_pipeline(StandardScaler(), SVC()),
         {"svc__C": loguniform(1e-2, 1e3), "svc__gamma": loguniform(1e-4, 10)},
+        "n_samples",
     ),
     "magictelescope, RandomForest": Problem(
-        "magictelescope", 2_000, RandomForestClassifier(random_state=0), FOREST_SPACE, "roc_auc"
+        "magictelescope",
+        600,
+        RandomForestClassifier(random_state=0),
+        FOREST_SPACE,
+        "n_estimators",
+        "roc_auc",
+        {"max_depth": 3},
     ),
     "magictelescope, XGBoost": Problem(
-        "magictelescope", 4_000, XGBClassifier(n_jobs=1, random_state=0), XGBOOST
+        "magictelescope",
+        3_000,
+        XGBClassifier(n_jobs=1, random_state=0, n_estimators=100),
+        XGBOOST,
+        "n_estimators",
+        cheap={"max_depth": 2},
     ),
     "digits, MLP": Problem(
         lambda: load_digits(return_X_y=True),
         1_000,
         make_pipeline(StandardScaler(), MLPClassifier(max_iter=60, random_state=0)),
         {
-            "mlpclassifier__hidden_layer_sizes": [(16,), (32,), (64,), (32, 32), (64, 32)],
+            "mlpclassifier__hidden_layer_sizes": [8, 16, 32, 64, 128],
             "mlpclassifier__alpha": loguniform(1e-6, 10),
             "mlpclassifier__learning_rate_init": loguniform(1e-4, 0.1),
         },
+        "mlpclassifier__max_iter",
+        cheap={},
     ),
     "friedman1, HistGradientBoosting": Problem(
         lambda: make_friedman1(12_000, n_features=12, noise=1.0, random_state=0),
-        2_000,
+        1_000,
         HistGradientBoostingRegressor(random_state=0),
         BOOSTING_SPACE,
+        "max_iter",
         "r2",
+        {"max_leaf_nodes": 4},
     ),
     "diabetes, RandomForest": Problem(
         lambda: load_diabetes(return_X_y=True),
         300,
         RandomForestRegressor(random_state=0),
         FOREST_SPACE,
+        "n_estimators",
         "r2",
+        {"max_depth": 3},
     ),
 }
 
 
-# --- who searches ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a search is given; `seconds` is None for the random search, which sets the budget."""
-
-    problem: Problem
-    X: Any
-    y: Any
-    seed: int
-    n_jobs: int
-    n_candidates: int
-    seconds: float | None
-
-    def options(self) -> dict[str, Any]:
-        """Return the parameters that all searches in the manner of scikit-learn have."""
-        return {
-            "scoring": self.problem.scoring,
-            "cv": self.problem.cv(self.seed),
-            "n_jobs": self.n_jobs,
-            "random_state": self.seed,
-        }
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def until_used(seconds: float) -> Iterator[int]:
-    """Count up as long as another turn is expected to use less of the time than it leaves unused."""
-    start, turn = cpu_seconds(), 0
-    while True:
-        yield turn
-        turn += 1
-        used = cpu_seconds() - start
-        if used + used / turn / 2 > seconds:
-            return
-
-
-def random_search(task: Task) -> tuple[Any, int]:
-    search = RandomizedSearchCV(
-        task.problem.estimator, task.problem.space, n_iter=task.n_candidates, **task.options()
-    ).fit(task.X, task.y)
-    return search.best_estimator_, task.n_candidates
-
-
-def halving_random_search(task: Task) -> tuple[Any, int]:
-    """Repeat scikit-learn's search, as its user guide has it, and take the best."""
-    searches = []
-    for turn in until_used(task.seconds):
-        options = {**task.options(), "random_state": task.seed + 1000 * turn}
-        search = HalvingRandomSearchCV(task.problem.estimator, task.problem.space, **options)
-        searches.append(search.fit(task.X, task.y))
-    best = max(searches, key=lambda search: search.best_score_)
-    return best.best_estimator_, sum(search.n_candidates_[0] for search in searches)
-
-
-def optuna_tpe(task: Task, *, pruned: bool = False) -> tuple[Any, int]:
-    """Score each candidate split by split; a pruner is told the mean of the splits so far."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = ByOptuna([task.problem.space], task.seed, pruned=pruned)
-    splits = list(task.problem.cv(task.seed).split(task.X, task.y))
-    scorer = get_scorer(task.problem.scoring)
-    X, y = pandas.DataFrame(task.X), np.asarray(task.y)
-    best_score, best, n_candidates = -np.inf, {}, 0
-    start = cpu_seconds()
-    while cpu_seconds() - start < task.seconds:
-        candidate, scores = study.ask(), []
-        n_candidates += 1
-        for step, (train, test) in enumerate(splits):
-            fitted = clone(task.problem.estimator).set_params(**candidate)
-            fitted.fit(X.iloc[train], y[train])
-            scores.append(scorer(fitted, X.iloc[test], y[test]))
-            if pruned and study.is_bad(np.mean(scores), step) and step < len(splits) - 1:
-                break
-        complete = len(scores) == len(splits)
-        study.tell(np.mean(scores) if complete else None)
-        if complete and np.mean(scores) > best_score:
-            best_score, best = np.mean(scores), candidate
-    return clone(task.problem.estimator).set_params(**best).fit(X, y), n_candidates
-
-
-def optuna_tpe_pruned(task: Task) -> tuple[Any, int]:
-    return optuna_tpe(task, pruned=True)
-
-
-def ours(search_class: Any, task: Task, **options: Any) -> tuple[Any, int]:
-    search = search_class(
-        task.problem.estimator,
-        task.problem.space,
-        max_time=task.seconds,
-        **options,
-        **task.options(),
+def rows_of_problem(problem: Problem, folder: str, seed: int) -> list[Any]:
+    """Return X and y for training and for the final score."""
+    if callable(problem.table):
+        X, y = problem.table()
+    else:
+        X, y = load(folder, problem.table, rows=10**6)
+        y = LabelEncoder().fit_transform(y)
+    strata = y if is_classifier(problem.estimator) else None
+    X_fit, X_rest, y_fit, y_rest = train_test_split(
+        X, y, train_size=problem.rows, stratify=strata, random_state=seed
     )
-    if task.n_jobs == 1:  # The budget is one of CPU seconds, however busy the machine is.
-        search._clock = cpu_seconds
-    search.fit(task.X, task.y)
-    return search.best_estimator_, len(set(search.cv_results_["candidate_id"]))
-
-
-def hyperband(task: Task) -> tuple[Any, int]:
-    return ours(HyperbandSearchCV, task, n_repeats=None)
-
-
-def successive_halving(task: Task) -> tuple[Any, int]:
-    return ours(SuccessiveHalvingSearchCV, task)
-
-
-SEARCHES = {
-    "RandomizedSearchCV": random_search,
-    "HyperbandSearchCV": hyperband,
-    "SuccessiveHalvingSearchCV": successive_halving,
-    "HalvingRandomSearchCV": halving_random_search,
-    "Optuna, TPE": optuna_tpe,
-    "Optuna, TPE and HyperbandPruner": optuna_tpe_pruned,
-}
-# Those that have no workers.
-ONE_JOB = {"Optuna, TPE", "Optuna, TPE and HyperbandPruner"}
+    return [X_fit, X_rest[:MOST_TEST_ROWS], y_fit, y_rest[:MOST_TEST_ROWS]]
 
 
 # --- measuring ---------------------------------------------------------------------
@@ -322,99 +200,297 @@ ONE_JOB = {"Optuna, TPE", "Optuna, TPE and HyperbandPruner"}
 
 def measure(
     folder: str, name: str, search: str, budget: int, seed: int, n_jobs: int, seconds: float | None
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Run one search in this process; return what it came to."""
     warnings.simplefilter("ignore")
     problem = PROBLEMS[name]
-    X_fit, X_test, y_fit, y_test = problem.split(folder, seed)
-    task = Task(problem, X_fit, y_fit, seed, n_jobs, budget, seconds)
+    X_fit, X_test, y_fit, y_test = rows_of_problem(problem, folder, seed)
+    kind = StratifiedKFold if is_classifier(problem.estimator) else KFold
+    splits = list(kind(5, shuffle=True, random_state=seed).split(X_fit, y_fit))
+    for module in NEEDED.get(search, ()):
+        importlib.import_module(module)
+    if search.startswith("Ray"):
+        import ray
+
+        ray.init(num_cpus=n_jobs, include_dashboard=False, log_to_driver=False)
+    cpu = CpuMeter() if n_jobs > 1 or search in WITH_PROCESSES else cpu_seconds
     with threadpool_limits(1):
-        cpu, wall = cpu_seconds(), time.perf_counter()
-        best, n_candidates = SEARCHES[search](task)
-        cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
-        scoring = problem.scoring
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        cv = cross_val_score(clone(best), X_fit, y_fit, scoring=scoring, cv=problem.cv(seed))
-        score = get_scorer(scoring)(best, X_test, y_test)
-    values = (cpu, wall, n_candidates, float(np.mean(cv)), float(score), memory)
-    return dict(zip(MEASURES, values, strict=True))
+        clone(problem.estimator).fit(X_fit, y_fit)  # Whatever is loaded with the first fit.
+        task = Task(problem, X_fit, y_fit, splits, seed, n_jobs, budget, seconds, cpu)
+        cpu_before, wall, memory = cpu(), time.perf_counter(), memory_now()
+        task.start = task.clock()
+        best, params, n_candidates = SEARCHES[search](task)
+        wall, cpu_used = time.perf_counter() - wall, cpu() - cpu_before
+        memory = in_status("VmHWM") - memory
+        candidate = clone(problem.estimator).set_params(**params)
+        cv = cross_val_score(candidate, X_fit, y_fit, scoring=problem.scoring, cv=splits)
+        score = get_scorer(problem.scoring)(best, X_test, y_test)
+    values = (cpu_used, wall, n_candidates, float(np.mean(cv)), float(score), memory)
+    found = {key: f"{value:.5g}" for key, value in zip(MEASURES, values, strict=True)}
+    return {**found, "path": " ".join(improvements(task.path))}
+
+
+def memory_now() -> float:
+    """Return the memory of this process in MB, and let its peak be counted anew from here."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return in_status("VmRSS")
+
+
+def in_status(field: str) -> float:
+    """Return what Linux says of this process, in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+def improvements(path: list[tuple[float, float]]) -> list[str]:
+    """Return the seconds and scores at which a search knew something better."""
+    found, best = [], -np.inf
+    for seconds, score in path:
+        if score > best:
+            best = score
+            found.append(f"{seconds:.4g}:{score:.5g}")
+    return found
 
 
 def measure_missing(args: argparse.Namespace) -> None:
     """Measure what is not in the file of results yet, seed after seed."""
     args.results.parent.mkdir(exist_ok=True)
     if not args.results.exists():
-        args.results.write_text(",".join(KEY + MEASURES) + "\n")
-    known = pandas.read_csv(args.results).set_index(KEY)["cpu_seconds"].to_dict()
-    context = multiprocessing.get_context("spawn")
+        args.results.write_text(",".join([*KEY, *MEASURES, "path"]) + "\n")
+    limit = "cpu_seconds" if args.n_jobs == 1 else "wall_seconds"
+    known = pandas.read_csv(args.results).set_index(KEY)[limit].to_dict()
+    missing = {
+        search
+        for search, modules in NEEDED.items()
+        if importlib.util.find_spec(modules[0].split(".")[0]) is None
+    }
+    if missing:
+        print(f"# not installed, and left out: {', '.join(sorted(missing))}")
     runs = [
         (name, search, budget, seed)
-        for seed in range(args.seeds)
+        for seed in range(args.first_seed, args.seeds)
         for name in args.problems
-        for budget in BUDGETS
-        for search in SEARCHES  # The random search first: it sets the budget.
-        if args.n_jobs == 1 or search not in ONE_JOB
+        for budget in BUDGETS[args.n_jobs]
+        for search in args.searches  # The random search first: it sets the budget.
+        if applies(search, PROBLEMS[name])
+        and search not in missing
+        and (args.n_jobs == 1 or search in WITH_WORKERS)
     ]
-    with args.results.open("a", newline="") as file:
-        writer = csv.DictWriter(file, KEY + MEASURES, lineterminator="\n")
-        for run in runs:
-            name, search, budget, seed = run
-            key = (*run, args.n_jobs)
-            if key in known:
-                continue
-            seconds = known.get((name, "RandomizedSearchCV", budget, seed, args.n_jobs))
-            with ProcessPoolExecutor(1, mp_context=context) as process:
-                arguments = (args.data, name, search, budget, seed, args.n_jobs, seconds)
-                row = process.submit(measure, *arguments).result()
-            known[key] = row["cpu_seconds"]
-            writer.writerow(
-                dict(zip(KEY, key, strict=True)) | {n: f"{row[n]:.5g}" for n in MEASURES}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["peers"])
+    for run in runs:
+        name, search, budget, seed = run
+        key = (*run, args.n_jobs)
+        if key in known:
+            continue
+        seconds = known.get((name, "RandomizedSearchCV", budget, seed, args.n_jobs))
+        try:
+            row = in_a_process(
+                context, (args.data, name, search, budget, seed, args.n_jobs, seconds)
             )
-            file.flush()
-            print(*key, *(f"{n}={row[n]:.4g}" for n in MEASURES), flush=True)
+        except Exception as error:
+            print(*key, f"failed: {error!r}", flush=True)
+            continue
+        known[key] = float(row[limit])
+        with args.results.open("a", newline="") as file:
+            writer = csv.DictWriter(file, [*KEY, *MEASURES, "path"], lineterminator="\n")
+            writer.writerow(dict(zip(KEY, key, strict=True)) | row)
+        print(*key, *(f"{n}={row[n]}" for n in MEASURES), flush=True)
+
+
+def in_a_process(context: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Run `measure` in a new process; it may start processes of its own."""
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=send, args=(there, arguments))
+    process.start()
+    there.close()
+    try:
+        result = here.recv()
+    except EOFError:
+        raise RuntimeError("the process ended without a result") from None
+    finally:
+        process.join()
+    if isinstance(result, Exception):
+        raise result
+    return dict(result)
+
+
+def send(pipe: Any, arguments: tuple[Any, ...]) -> None:
+    """Send what `measure` returns or raises."""
+    try:
+        pipe.send(measure(*arguments))
+    except Exception as error:
+        pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 # --- what it came to ---------------------------------------------------------------
 
 
+def seconds_until(path: str, score: float) -> float:
+    """Return when a search knew something that is as good as a score; infinity if it never did."""
+    return next((seconds for seconds, found in steps(path) if found >= score), np.inf)
+
+
+def steps(path: Any) -> list[tuple[float, float]]:
+    """Return the seconds and scores of a path as numbers."""
+    pairs = path.split() if isinstance(path, str) else []
+    return [tuple(float(part) for part in pair.split(":")) for pair in pairs]  # type: ignore[misc]
+
+
 def against_random(results: pandas.DataFrame) -> pandas.DataFrame:
-    """Return each search's scores less those of the random search on the same rows and seed."""
+    """Return each search beside the random search on the same rows and seed.
+
+    The scores are differences, in standard deviations of the problem's random search: over its
+    seeds and both of its budgets. The seconds are ratios.
+    """
+    results = results.copy()
     random = results[results["search"] == "RandomizedSearchCV"]
     same = ["problem", "budget", "seed", "n_jobs"]
     paired = results.merge(random, on=same, suffixes=("", "_random"))
+    limit = np.where(
+        paired["n_jobs"] == 1, paired["cpu_seconds_random"], paired["wall_seconds_random"]
+    )
+    paired["reached"] = [
+        seconds_until(path, steps(path_random)[-1][1]) / seconds
+        for path, path_random, seconds in zip(
+            paired["path"], paired["path_random"], limit, strict=True
+        )
+    ]
     for column in ("cv_score", "score"):
         paired[column] -= paired[f"{column}_random"]
-    paired["cpu_seconds"] /= paired["cpu_seconds_random"]
-    return paired[paired["search"] != "RandomizedSearchCV"]
+    for column in ("cpu_seconds", "wall_seconds"):
+        paired[column] /= paired[f"{column}_random"]
+    return paired
 
 
-def print_table(results: pandas.DataFrame) -> None:
-    """Print means over the seeds, for each problem and over all of them."""
-    columns = ["cpu_seconds", "cv_score", "score", "memory"]
+def summary(results: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a row for each search, over all problems and seeds.
+
+    cv, held-out   scores less those of the random search, in hundredths
+    better, worse  runs with a cv_score above and below that of the random search, in percent
+    reached        runs that came to the final cv_score of the random search, in percent
+    until          median seconds until then; 1 is the whole time of the random search
+    cpu, wall      seconds, those of the random search being 1
+    """
     paired = against_random(results)
-    by = ["budget", "n_jobs", "search"]
-    print(paired.groupby([*by[:2], "problem", "search"])[columns].mean().round(4).to_string())
-    print(paired.groupby(by)[columns].mean().round(4).to_string())
+    rows = {}
+    for (n_jobs, budget, search), group in paired.groupby(["n_jobs", "budget", "search"]):
+        rows[n_jobs, budget, search] = {
+            "problems": group["problem"].nunique(),
+            "runs": len(group),
+            "cv": 100 * group.groupby("problem")["cv_score"].mean().mean(),
+            "held-out": 100 * group.groupby("problem")["score"].mean().mean(),
+            "better": 100 * (group["cv_score"] > 1e-9).mean(),
+            "worse": 100 * (group["cv_score"] < -1e-9).mean(),
+            "reached": 100 * np.isfinite(group["reached"]).mean(),
+            "until": group["reached"].median(),
+            "cpu": group["cpu_seconds"].mean(),
+            "wall": group["wall_seconds"].mean(),
+            "memory": group["memory"].median(),
+        }
+    return pandas.DataFrame(rows).T
 
 
-def draw_chart(results: pandas.DataFrame, path: Path) -> None:
-    """Draw the held-out score over the CPU seconds, a panel for each problem."""
+def by_problem(results: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the mean cv_score of each search, a column for each problem."""
+    means = results.groupby(["n_jobs", "budget", "search", "problem"])["cv_score"].mean()
+    return means.unstack("problem")
+
+
+# How each search is drawn; those that are not named are thin and grey, in different dashes.
+OURS = {"HyperbandSearchCV": "main", "SuccessiveHalvingSearchCV": "second"}
+THEMES = {
+    "light": {"text": "#222222", "weak": "#8a9096", "main": "#0072B2", "second": "#D55E00"},
+    "dark": {"text": "#e8e8e8", "weak": "#9aa0a6", "main": "#56B4E9", "second": "#E69F00"},
+}
+# Points in time, as parts of what the random search takes.
+PARTS = np.geomspace(0.05, 1, 60)
+
+
+def losses_over_time(results: pandas.DataFrame) -> dict[str, np.ndarray]:
+    """Return, for each search, how far it is from the best score known, at each of the times.
+
+    The best known is that of all searches with the same rows and seed; 1 is the distance at
+    which the random search ends. Means over seeds, then geometric means over problems.
+    """
+    budget = max(BUDGETS[1])
+    rows = results[(results["n_jobs"] == 1) & (results["budget"] == budget)]
+    searches = [name for name in SEARCHES if applies_everywhere(rows, name)]
+    logs: dict[str, list[np.ndarray]] = {name: [] for name in searches}
+    for _, of_problem in rows[rows["search"].isin(searches)].groupby("problem"):
+        distances: dict[str, list[np.ndarray]] = {name: [] for name in searches}
+        for _, runs in of_problem.groupby("seed"):
+            paths = {row.search: steps(row.path) for row in runs.itertuples()}
+            if set(paths) != set(searches):
+                continue
+            limit = runs.set_index("search").loc["RandomizedSearchCV", "cpu_seconds"]
+            best = max(score for path in paths.values() for _, score in path)
+            for name, path in paths.items():
+                distances[name].append(
+                    np.array([best - known_at(path, part * limit) for part in PARTS])
+                )
+        means = {name: np.mean(found, axis=0) for name, found in distances.items()}
+        last = means["RandomizedSearchCV"][-1]
+        for name, mean in means.items():
+            logs[name].append(np.log(np.maximum(mean / last, 1e-3)))
+    return {name: np.exp(np.mean(found, axis=0)) for name, found in logs.items()}
+
+
+def applies_everywhere(rows: pandas.DataFrame, search: str) -> bool:
+    """Return whether a search was run wherever the random search was."""
+    n_runs = rows["search"].value_counts()
+    return bool(n_runs.get(search, 0) == n_runs["RandomizedSearchCV"])
+
+
+def known_at(path: list[tuple[float, float]], seconds: float) -> float:
+    """Return the best score that was known at a time; NaN before there was one."""
+    return max((score for second, score in path if second <= seconds), default=np.nan)
+
+
+def draw_chart(results: pandas.DataFrame, path: Path, theme: str) -> None:
+    """Draw how far each search is from the best score that is known, over time."""
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    problems = list(dict.fromkeys(results["problem"]))
-    figure, panels = plt.subplots(
-        2, -(-len(problems) // 2), figsize=(14, 6), layout="constrained", squeeze=False
-    )
-    one_job = results[results["n_jobs"] == 1]
-    for panel, problem in zip(panels.flat, problems, strict=False):
-        means = one_job[one_job["problem"] == problem].groupby(["search", "budget"])
-        means = means[["cpu_seconds", "score"]].mean().reset_index()
-        for search in SEARCHES:
-            line = means[means["search"] == search]
-            panel.plot(line["cpu_seconds"], line["score"], marker="o", label=search)
-        panel.set(title=problem, xscale="log", xlabel="CPU seconds", ylabel="held-out score")
-    figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.savefig(path)
+    colors = THEMES[theme]
+    names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    style = dict.fromkeys(names, colors["text"]) | {
+        "svg.hashsalt": "peers",
+        "svg.fonttype": "none",
+    }
+    dashes = [
+        (0, (1, 1)),
+        (0, (4, 1)),
+        (0, (6, 2, 1, 2)),
+        (0, (2, 2)),
+        (0, (8, 2)),
+        (0, (3, 1, 1, 1)),
+    ]
+    with mpl.rc_context(style):
+        figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+        others = 0
+        for name, line in losses_over_time(results).items():
+            color, width, dash = colors["weak"], 1.2, "-"
+            if name in OURS:
+                color, width = colors[OURS[name]], 2.6
+            elif name == "RandomizedSearchCV":
+                color, width = colors["text"], 1.6
+            else:
+                dash = dashes[others % len(dashes)]
+                others += 1
+            axes.plot(PARTS, line, color=color, linewidth=width, linestyle=dash, label=name)
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="CPU time, as a part of that of the random search",
+            ylabel="distance from the best score",
+        )
+        axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right upper", frameon=False)
+        figure.savefig(path, transparent=True, metadata={"Date": None})
+        plt.close(figure)
 
 
 def main() -> None:
@@ -422,21 +498,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help="the folder of the tables")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--n-jobs", type=int, default=1, choices=list(BUDGETS))
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
+    parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=list(SEARCHES))
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print what was measured")
     parser.add_argument("--chart", type=Path, help="draw what was measured to this file")
+    parser.add_argument("--theme", choices=list(THEMES), default="light", help="of the chart")
     args = parser.parse_args()
     if args.data is not None:
         measure_missing(args)
     elif not args.table and args.chart is None:
         parser.error("give --data to measure, or --table or --chart to see what was measured.")
     results = pandas.read_csv(args.results)
-    if args.table:
-        print_table(results)
+    with pandas.option_context("display.width", 200, "display.max_columns", None):
+        if args.table:
+            print(summary(results).round(2).to_string())
+            print(by_problem(results).round(4).to_string())
     if args.chart is not None:
-        draw_chart(results, args.chart)
+        draw_chart(results, args.chart, args.theme)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,16 @@ docs are built from the source archive.
 """
 
 import configparser
-import re
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ["pandas", "plot", "progress", "optuna", "dask", "ray"]
-# Not ours, and not asked for by number: old enough for the oldest numpy.
-OLD = ["pandas<2.1", "rich<14"]
+# Extras for which setup.cfg has no number.
+OLD = {"pandas": "pandas<2.1", "progress": "rich<14"}
 OLDEST_PYTHON = (3, 11)
 
 SEARCH = """
@@ -48,7 +46,7 @@ if __name__ == "__main__":
 """
 # What each extra is for.
 USES = {
-    "pandas": "assert len(search.top(3)) == 3",
+    "pandas": "assert len(search.top(3)) and len(search.plan_.to_frame())",
     "plot": (
         "import matplotlib; matplotlib.use('agg'); "
         "SearchDisplay.from_estimator(search, kind='rungs')"
@@ -85,14 +83,15 @@ NEEDING = {
 FIRST_WITH_CALLBACKS = (1, 9)
 
 
-def oldest_versions(extras: Iterable[str]) -> list[str]:
+def oldest_versions(extras: list[str]) -> list[str]:
     """Return the lower bounds of setup.cfg as requirements."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     lines = config["options"]["install_requires"].split()
     for extra in extras:
         lines += config["options.extras_require"][extra].split()
-    return [re.sub(">=", "==", line) for line in lines if ">=" in line] + OLD
+    old = [OLD[extra] for extra in (EXTRAS if extras == ["all"] else extras) if extra in OLD]
+    return [line.replace(">=", "==") for line in lines if ">=" in line] + old
 
 
 def run(*command: object, **options: object) -> str:

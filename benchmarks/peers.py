@@ -18,7 +18,7 @@ search that is not installed is left out, and said.
     python benchmarks/peers.py --data ../shared/data
     python benchmarks/peers.py --data ../shared/data --n-jobs 2
     python benchmarks/peers.py --table
-    python benchmarks/peers.py --chart chart.svg
+    python benchmarks/peers.py --docs docs     # the chart and the tables of the page "How it compares"
 """
 
 import argparse
@@ -270,7 +270,7 @@ def measure_missing(args: argparse.Namespace) -> None:
         (name, search, budget, seed)
         for seed in range(args.first_seed, args.seeds)
         for name in args.problems
-        for budget in BUDGETS[args.n_jobs]
+        for budget in args.budgets or BUDGETS[args.n_jobs]
         for search in args.searches  # The random search first: it sets the budget.
         if applies(search, PROBLEMS[name])
         and search not in missing
@@ -367,12 +367,15 @@ def summary(results: pandas.DataFrame) -> pandas.DataFrame:
     """Return a row for each search, over all problems and seeds.
 
     cv, held-out   scores less those of the random search, in hundredths
+    rank cv, rank held-out   mean place among the searches that tune all problems; 1 is the best
     better, worse  runs with a cv_score above and below that of the random search, in percent
     reached        runs that came to the final cv_score of the random search, in percent
     until          median seconds until then; 1 is the whole time of the random search
     cpu, wall      seconds, those of the random search being 1
     """
     paired = against_random(results)
+    columns = {"cv": "cv_score", "held-out": "score"}
+    ranks = {name: mean_ranks(results, column) for name, column in columns.items()}
     rows = {}
     for (n_jobs, budget, search), group in paired.groupby(["n_jobs", "budget", "search"]):
         rows[n_jobs, budget, search] = {
@@ -380,6 +383,10 @@ def summary(results: pandas.DataFrame) -> pandas.DataFrame:
             "runs": len(group),
             "cv": 100 * group.groupby("problem")["cv_score"].mean().mean(),
             "held-out": 100 * group.groupby("problem")["score"].mean().mean(),
+            **{
+                f"rank {name}": of_all.get((n_jobs, budget, search), np.nan)
+                for name, of_all in ranks.items()
+            },
             "better": 100 * (group["cv_score"] > 1e-9).mean(),
             "worse": 100 * (group["cv_score"] < -1e-9).mean(),
             "reached": 100 * np.isfinite(group["reached"]).mean(),
@@ -391,18 +398,56 @@ def summary(results: pandas.DataFrame) -> pandas.DataFrame:
     return pandas.DataFrame(rows).T
 
 
+def mean_ranks(results: pandas.DataFrame, column: str) -> dict[tuple[int, int, str], float]:
+    """Return the mean place of each search, over the rows and seeds that all of them have."""
+    found = {}
+    for (n_jobs, budget), group in results.groupby(["n_jobs", "budget"]):
+        names = [name for name in SEARCHES if applies_everywhere(group, name)]
+        scores = group.pivot_table(index=["problem", "seed"], columns="search", values=column)
+        places = scores[names].dropna().rank(axis=1, ascending=False).mean()
+        found.update({(n_jobs, budget, name): places[name] for name in names})
+    return found
+
+
 def by_problem(results: pandas.DataFrame) -> pandas.DataFrame:
     """Return the mean cv_score of each search, a column for each problem."""
     means = results.groupby(["n_jobs", "budget", "search", "problem"])["cv_score"].mean()
     return means.unstack("problem")
 
 
-# How each search is drawn; those that are not named are thin and grey, in different dashes.
-OURS = {"HyperbandSearchCV": "main", "SuccessiveHalvingSearchCV": "second"}
+# The colours can be told apart with any kind of colour vision; dashes tell two of one colour apart.
 THEMES = {
-    "light": {"text": "#222222", "weak": "#8a9096", "main": "#0072B2", "second": "#D55E00"},
-    "dark": {"text": "#e8e8e8", "weak": "#9aa0a6", "main": "#56B4E9", "second": "#E69F00"},
+    "light": {
+        "text": "#222222",
+        "HyperbandSearchCV": "#0072B2",
+        "SuccessiveHalvingSearchCV": "#009E73",
+        "RandomizedSearchCV": "#222222",
+        "HalvingRandomSearchCV": "#8a8f94",
+        "Optuna": "#D55E00",
+        "Optuna, HyperbandPruner": "#D55E00",
+        "scikit-optimize": "#CC79A7",
+        "FLAML": "#B8860B",
+        "SMAC3": "#7A5AA6",
+        "Ray Tune, ASHA": "#8B5A2B",
+        "Ray Tune, Hyperband": "#8B5A2B",
+    },
+    "dark": {
+        "text": "#e8e8e8",
+        "HyperbandSearchCV": "#56B4E9",
+        "SuccessiveHalvingSearchCV": "#00C08B",
+        "RandomizedSearchCV": "#e8e8e8",
+        "HalvingRandomSearchCV": "#9aa0a6",
+        "Optuna": "#FF8A3D",
+        "Optuna, HyperbandPruner": "#FF8A3D",
+        "scikit-optimize": "#E8A0C8",
+        "FLAML": "#E6C229",
+        "SMAC3": "#B49AE0",
+        "Ray Tune, ASHA": "#C89060",
+        "Ray Tune, Hyperband": "#C89060",
+    },
 }
+OURS = {"HyperbandSearchCV", "SuccessiveHalvingSearchCV"}
+DASHED = {"Optuna, HyperbandPruner", "Ray Tune, Hyperband", "HalvingRandomSearchCV"}
 # Points in time, as parts of what the random search takes.
 PARTS = np.geomspace(0.05, 1, 60)
 
@@ -418,28 +463,36 @@ def losses_over_time(results: pandas.DataFrame) -> dict[str, np.ndarray]:
     searches = [name for name in SEARCHES if applies_everywhere(rows, name)]
     logs: dict[str, list[np.ndarray]] = {name: [] for name in searches}
     for _, of_problem in rows[rows["search"].isin(searches)].groupby("problem"):
-        distances: dict[str, list[np.ndarray]] = {name: [] for name in searches}
-        for _, runs in of_problem.groupby("seed"):
-            paths = {row.search: steps(row.path) for row in runs.itertuples()}
-            if set(paths) != set(searches):
-                continue
-            limit = runs.set_index("search").loc["RandomizedSearchCV", "cpu_seconds"]
-            best = max(score for path in paths.values() for _, score in path)
-            for name, path in paths.items():
-                distances[name].append(
-                    np.array([best - known_at(path, part * limit) for part in PARTS])
-                )
-        means = {name: np.mean(found, axis=0) for name, found in distances.items()}
+        distances = [
+            distances_over_time(runs)
+            for _, runs in of_problem.groupby("seed")
+            if set(runs["search"]) == set(searches)
+        ]
+        if not distances:
+            continue
+        means = {name: np.mean([one[name] for one in distances], axis=0) for name in searches}
         last = means["RandomizedSearchCV"][-1]
-        for name, mean in means.items():
-            logs[name].append(np.log(np.maximum(mean / last, 1e-3)))
+        if last > 0:  # Otherwise no search was better, on any seed.
+            for name, mean in means.items():
+                logs[name].append(np.log(np.maximum(mean / last, 1e-3)))
     return {name: np.exp(np.mean(found, axis=0)) for name, found in logs.items()}
 
 
+def distances_over_time(runs: pandas.DataFrame) -> dict[str, np.ndarray]:
+    """Return the distance of each search from the best score that any came to, with one seed."""
+    limit = runs.set_index("search").loc["RandomizedSearchCV", "cpu_seconds"]
+    paths = {run.search: steps(run.path) for run in runs.itertuples()}
+    best = max(score for path in paths.values() for _, score in path)
+    return {
+        name: np.array([best - known_at(path, part * limit) for part in PARTS])
+        for name, path in paths.items()
+    }
+
+
 def applies_everywhere(rows: pandas.DataFrame, search: str) -> bool:
-    """Return whether a search was run wherever the random search was."""
+    """Return whether a search was run on most rows and seeds on which the random search was."""
     n_runs = rows["search"].value_counts()
-    return bool(n_runs.get(search, 0) == n_runs["RandomizedSearchCV"])
+    return bool(n_runs.get(search, 0) > n_runs["RandomizedSearchCV"] / 2)
 
 
 def known_at(path: list[tuple[float, float]], seconds: float) -> float:
@@ -458,27 +511,20 @@ def draw_chart(results: pandas.DataFrame, path: Path, theme: str) -> None:
         "svg.hashsalt": "peers",
         "svg.fonttype": "none",
     }
-    dashes = [
-        (0, (1, 1)),
-        (0, (4, 1)),
-        (0, (6, 2, 1, 2)),
-        (0, (2, 2)),
-        (0, (8, 2)),
-        (0, (3, 1, 1, 1)),
-    ]
     with mpl.rc_context(style):
         figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-        others = 0
         for name, line in losses_over_time(results).items():
-            color, width, dash = colors["weak"], 1.2, "-"
-            if name in OURS:
-                color, width = colors[OURS[name]], 2.6
-            elif name == "RandomizedSearchCV":
-                color, width = colors["text"], 1.6
-            else:
-                dash = dashes[others % len(dashes)]
-                others += 1
-            axes.plot(PARTS, line, color=color, linewidth=width, linestyle=dash, label=name)
+            if np.isnan(line).all():  # Its first result comes when the time is over.
+                continue
+            axes.plot(
+                PARTS,
+                line,
+                color=colors[name],
+                linewidth=3 if name in OURS else 1.4,
+                linestyle="--" if name in DASHED else "-",
+                label=name,
+                zorder=3 if name in OURS else 2,
+            )
         axes.set(
             xscale="log",
             yscale="log",
@@ -486,11 +532,69 @@ def draw_chart(results: pandas.DataFrame, path: Path, theme: str) -> None:
             ylabel="distance from the best score",
         )
         axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
+        axes.set_yticks([0.1, 0.2, 0.5, 1, 2, 5, 10], ["0.1", "0.2", "0.5", "1", "2", "5", "10"])
         axes.minorticks_off()
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right upper", frameon=False)
         figure.savefig(path, transparent=True, metadata={"Date": None})
         plt.close(figure)
+
+
+FORMATS = {
+    "rank cv": "{:.1f}",
+    "rank held-out": "{:.1f}",
+    "cv": "{:+.2f}",
+    "held-out": "{:+.2f}",
+    "reached": "{:.0f} %",
+    "until": "{:.2f}",
+    "cpu": "{:.2f}",
+    "wall": "{:.2f}",
+    "memory": "{:.0f}",
+}
+
+
+def write_tables(results: pandas.DataFrame, folder: Path) -> None:
+    """Write the tables of the page, for each number of workers and for each problem."""
+    rows = summary(results)
+    for n_jobs, budgets in BUDGETS.items():
+        places = ("rank cv", "rank held-out")
+        columns = [(budget, name) for budget in budgets for name in places]
+        of_largest = (
+            "cv",
+            "held-out",
+            "reached",
+            "until",
+            "cpu" if n_jobs == 1 else "wall",
+            "memory",
+        )
+        columns += [(budgets[-1], name) for name in of_largest]
+        searches = [name for name in SEARCHES if (n_jobs, budgets[-1], name) in rows.index]
+        table = [
+            [name, *(cell(rows, (n_jobs, budget, name), column) for budget, column in columns)]
+            for name in searches
+        ]
+        if table:
+            write_lines(folder / f"peers_{n_jobs}.csv", table)
+    largest = results[(results["n_jobs"] == 1) & (results["budget"] == BUDGETS[1][-1])]
+    means = largest.groupby(["search", "problem"])["cv_score"].mean().unstack("problem")
+    problems = [name for name in PROBLEMS if name in means]
+    by_problem = [
+        [name, *(f"{means.loc[name, p]:.4f}".replace("nan", "") for p in problems)]
+        for name in SEARCHES
+        if name in means.index
+    ]
+    write_lines(folder / "peers_by_problem.csv", [["", *problems], *by_problem])
+
+
+def cell(rows: pandas.DataFrame, run: tuple[int, int, str], column: str) -> str:
+    """Return a figure as the page shows it."""
+    value = rows.loc[run, column] if run in rows.index else np.nan
+    return FORMATS[column].format(value) if np.isfinite(value) else ""
+
+
+def write_lines(path: Path, lines: list[list[str]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def main() -> None:
@@ -500,24 +604,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=1, choices=list(BUDGETS))
+    parser.add_argument("--budgets", nargs="+", type=int, help="in candidates of the random search")
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=list(SEARCHES))
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print what was measured")
-    parser.add_argument("--chart", type=Path, help="draw what was measured to this file")
-    parser.add_argument("--theme", choices=list(THEMES), default="light", help="of the chart")
+    parser.add_argument("--docs", type=Path, help="write chart and tables into this folder")
     args = parser.parse_args()
     if args.data is not None:
         measure_missing(args)
-    elif not args.table and args.chart is None:
-        parser.error("give --data to measure, or --table or --chart to see what was measured.")
+    elif not args.table and args.docs is None:
+        parser.error("give --data to measure, or --table or --docs to see what was measured.")
     results = pandas.read_csv(args.results)
     with pandas.option_context("display.width", 200, "display.max_columns", None):
         if args.table:
             print(summary(results).round(2).to_string())
             print(by_problem(results).round(4).to_string())
-    if args.chart is not None:
-        draw_chart(results, args.chart, args.theme)
+    if args.docs is not None:
+        for theme in THEMES:
+            draw_chart(results, args.docs / "pictures" / f"peers-{theme}.svg", theme)
+        write_tables(results, args.docs / "user_guide")
 
 
 if __name__ == "__main__":

@@ -604,7 +604,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=1, choices=list(BUDGETS))
-    parser.add_argument("--budgets", nargs="+", type=int, help="in candidates of the random search")
+    parser.add_argument(
+        "--budgets", nargs="+", type=int, help="in candidates of the random search"
+    )
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=list(SEARCHES))
     parser.add_argument("--results", type=Path, default=RESULTS)

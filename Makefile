@@ -43,9 +43,9 @@ clusters: $(VENV)/.installed-test
 	$(BIN)/python docs/clusters/search_on_dask.py
 	$(BIN)/python docs/clusters/search_on_ray.py
 
-# What searches cost and what the defaults find must not get worse than the floors of the script.
+# What searches cost and what the defaults find must not get worse than the limits of the script.
 figures: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/track.py --floors
+	$(BIN)/python benchmarks/track.py --limits
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -71,7 +71,7 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/python -m build > /dev/null
 	$(BIN)/python .ci/check_dist.py
 
-# The archives in empty environments, with each extra, on each of these: takes half an hour.
+# The archives in empty environments, with each extra, on each of these: takes ten minutes for each.
 PYTHONS ?= $(PYTHON)
 release: dist
 	$(BIN)/python .ci/check_release.py $(PYTHONS)

@@ -42,7 +42,7 @@ X, y = load_diabetes(return_X_y=True)
 if __name__ == "__main__":
     search = make_search().fit(X, y)
     assert "site-packages" in skhyperband.__file__, skhyperband.__file__
-    print(f"    {search.best_score_:.3f}", end="")
+    print(f"score {search.best_score_:.3f}")
 """
 # What each extra is for.
 USES = {
@@ -128,7 +128,8 @@ def use(python: Path, extras: set[str], folder: Path) -> None:
         )
     script = folder / "use.py"
     script.write_text(SEARCH + "".join(f"    {line}\n" for line in lines))
-    print(run(python, "-W", "ignore", script, cwd=folder).strip().splitlines()[-1][:60])
+    printed = run(python, "-W", "ignore", script, cwd=folder).splitlines()
+    print(*(line for line in printed if line.startswith("score")))
 
 
 def try_wheel(python: str, wheel: Path, extras: list[str], requirements: list[str]) -> None:
@@ -165,10 +166,10 @@ def main() -> None:
         version = version_of(python)
         for extras in [[], *([extra] for extra in EXTRAS), ["all"]]:
             name = f"Python {'.'.join(map(str, version))}, {extras or 'no extras'}"
-            print(f"{name}, newest:", end="", flush=True)
+            print(f"{name}, newest:", end=" ", flush=True)
             try_wheel(python, wheel, extras, [])
             if version == OLDEST_PYTHON:
-                print(f"{name}, oldest:", end="", flush=True)
+                print(f"{name}, oldest:", end=" ", flush=True)
                 try_wheel(python, wheel, extras, oldest_versions(extras))
     build_docs(sdist)
     print("The docs build from the source archive.")

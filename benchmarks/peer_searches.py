@@ -3,8 +3,9 @@
 Each is used as its own documentation does, with its defaults. A search that has a limit of time is
 given it, one that has none is repeated with new seeds until the time is used. Where a library leaves
 the evaluation to its user, a candidate is scored by cross-validation, and what prunes is told
-the mean of the splits so far; SMAC, whose resource is the user's, too, is given the resource that the
-searches of this package choose.
+the mean of the splits so far. SMAC, whose resource is the user's, too, is given the resource that the
+searches of this package choose, from a ninth of it on. FLAML and Ray Tune have limits on the wall only: FLAML is
+ended by its objective after the CPU seconds, Ray Tune is not.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas
 import psutil
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
@@ -49,11 +50,11 @@ class CpuMeter:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, float], float] = {}
-        self._is_over = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        while not self._is_over.wait(0.5):
+        while True:
+            time.sleep(0.5)
             self()
 
     def __call__(self) -> float:
@@ -64,10 +65,6 @@ class CpuMeter:
                 times = process.cpu_times()
                 self._seen[process.pid, process.create_time()] = times.user + times.system
         return sum(self._seen.values())
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._is_over.set()
 
 
 @dataclass(frozen=True)
@@ -108,6 +105,10 @@ class Task:
         Of the CPU with one worker, on the wall with more; None for the random search.
     path : list of tuple
         Seconds since the start, and the score on all splits with all of the resource.
+    found : list of tuple
+        Seconds, and a candidate whose score on all splits has to be computed afterwards.
+    cluster : object
+        The client of a cluster that was started before.
     """
 
     problem: Problem
@@ -120,6 +121,8 @@ class Task:
     seconds: float | None
     cpu: Callable[[], float] = cpu_seconds
     path: list[tuple[float, float]] = field(default_factory=list)
+    found: list[tuple[float, Params]] = field(default_factory=list)
+    cluster: Any = None
     start: float = 0.0
 
     def clock(self) -> float:
@@ -139,11 +142,13 @@ class Task:
             "random_state": self.seed,
         }
 
-    def scores(self, params: Params, amount: int | None = None) -> Iterator[float]:
+    def scores(
+        self, params: Params, amount: int | None = None, *, first: int = 0
+    ) -> Iterator[float]:
         """Score a candidate split by split, with this amount of the resource or all of it."""
         scorer, resource = get_scorer(self.problem.scoring), self.problem.resource
         y = np.asarray(self.y)
-        for train, test in self.splits:
+        for train, test in self.splits[first:]:
             estimator = clone(self.problem.estimator).set_params(**params)
             if amount is not None and resource != "n_samples":
                 estimator.set_params(**{resource: amount})
@@ -159,11 +164,9 @@ class Task:
         return int(self.problem.estimator.get_params()[self.problem.resource])
 
     def part_of(self, train: Any, y: Any, amount: int) -> Any:
-        """Return so many of the rows of a training part, of all classes."""
+        """Return so many of the rows of a training part of a classifier, of all classes."""
         n_classes = len(np.unique(y[train]))
         size = min(max(amount, n_classes), len(train) - n_classes)
-        if not is_classifier(self.problem.estimator):
-            return train[:size]
         splitter = StratifiedShuffleSplit(1, train_size=size, random_state=self.seed)
         return train[next(splitter.split(train, y[train]))[0]]
 
@@ -232,7 +235,8 @@ def halving_random_search(task: Task) -> Result:
         options = {**task.options(), "random_state": seed}
         search = HalvingRandomSearchCV(task.problem.estimator, task.problem.space, **options)
         searches.append(search.fit(task.X, task.y))
-        task.note(search.best_score_)
+        # Its own score is of fewer rows: that of all is computed when the search is over.
+        task.found.append((task.used(), search.best_params_))
     best = max(searches, key=lambda search: search.best_score_)
     n_candidates = sum(search.n_candidates_[0] for search in searches)
     return best.best_estimator_, best.best_params_, n_candidates
@@ -292,24 +296,27 @@ def bayes_search(task: Task) -> Result:
 def dask_ml(task: Task) -> Result:
     """Repeat dask-ml's search over an estimator with `partial_fit`; an epoch is an iteration."""
     from dask_ml.model_selection import HyperbandSearchCV as Incremental
-    from distributed import Client
 
     name, estimator = task.problem.estimator.steps[-1]
     X = task.problem.estimator[:-1].fit_transform(task.X)
     space = {key.removeprefix(f"{name}__"): v for key, v in task.problem.space.items()}
     searches = []
-    workers = {"n_workers": task.n_jobs, "threads_per_worker": 1, "dashboard_address": None}
-    with Client(**workers):
+    with task.cluster.as_current():
         for seed in task.turns():
             search = Incremental(
                 estimator, space, max_iter=estimator.max_iter, random_state=seed,
                 scoring=task.problem.scoring,
             )  # fmt: skip
             searches.append(search.fit(X, task.y, classes=np.unique(task.y)))
+            task.found.append((task.used(), of_pipeline(name, search.best_params_)))
     best = max(searches, key=lambda search: search.best_score_)
-    params = {f"{name}__{key}": value for key, value in best.best_params_.items()}
+    params = of_pipeline(name, best.best_params_)
     n_candidates = sum(len(search.cv_results_["params"]) for search in searches)
     return task.refitted(params), params, n_candidates
+
+
+def of_pipeline(step: str, params: Params) -> Params:
+    return {f"{step}__{name}": value for name, value in params.items()}
 
 
 # --- those that leave the evaluation to their user ----------------------------------
@@ -370,7 +377,7 @@ def flaml(task: Task) -> Result:
         low_cost_partial_config=task.problem.cheap,
         metric="score",
         mode="max",
-        time_budget_s=task.seconds,
+        time_budget_s=100 * task.seconds,  # On the wall; `evaluate` ends it after CPU seconds.
         num_samples=-1,
         verbose=0,
     )
@@ -413,6 +420,8 @@ def smac_in(folder: str, task: Task) -> Result:
             task.note(score)
             if score > best_score:
                 best, best_score = params, score
+    if not best:
+        raise RuntimeError("No candidate had all of the resource when the time was over.")
     n_candidates = len(facade.runhistory.get_configs())
     return task.refitted(best), best, n_candidates
 
@@ -432,8 +441,9 @@ def ray_tune(task: Task, *, scheduler: str) -> Result:
             self.reset_config(config)
 
         def reset_config(self, config: Params) -> bool:
+            self.params = {name: config[name] for name in names}
             self.scores: list[float] = []
-            self.coming = self.task.scores({k: v for k, v in config.items() if k in names})
+            self.coming = self.task.scores(self.params)
             return True
 
         def step(self) -> dict[str, Any]:
@@ -445,8 +455,7 @@ def ray_tune(task: Task, *, scheduler: str) -> Result:
 
         def load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
             self.scores = list(checkpoint["scores"])
-            for _ in self.scores:
-                next(self.coming)
+            self.coming = self.task.scores(self.params, first=len(self.scores))
 
     names = set(task.problem.space)
     cpu, wall = task.cpu(), time.time()
@@ -470,9 +479,10 @@ def ray_tune(task: Task, *, scheduler: str) -> Result:
     complete = [metrics for metrics in started if metrics["training_iteration"] == n_splits]
     for metrics in sorted(complete, key=lambda metrics: metrics["timestamp"]):
         task.note(metrics["score"], (metrics["timestamp"] - wall) * scale)
-    ranked = [(m["training_iteration"], m["score"], number) for number, m in enumerate(started)]
-    best = started[max(ranked)[-1]]["config"] if started else {}
-    params = {name: best[name] for name in names & best.keys()}
+    if not complete:
+        raise RuntimeError("No candidate was scored on all splits when the time was over.")
+    best = max(complete, key=lambda metrics: metrics["score"])["config"]
+    params = {name: best[name] for name in names}
     return task.refitted(params), params, len(started)
 
 

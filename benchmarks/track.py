@@ -10,7 +10,7 @@ defaults             how many times as fast as a random search the two searches 
 
     python benchmarks/track.py                     # this checkout
     python benchmarks/track.py v0.1.0 main         # these revisions, each by its own copy of this script
-    python benchmarks/track.py --floors            # fails where a figure is worse than it may be
+    python benchmarks/track.py --limits            # fails where a figure is worse than it may be
 
 The last one is part of CI. All figures are ratios: absolute times say little on a machine that others use.
 """
@@ -43,8 +43,9 @@ from skhyperband import SuccessiveHalvingSearchCV
 ROOT = Path(__file__).parents[1]
 TABLES = Path(__file__).parent / "results" / "tables"
 # What a figure may be at most, or has to be at least. A run of CI shares its machine, and another
-# processor rounds differently, which changes what a model chooses: so there is room.
-AT_MOST = {"own cost, one rung": 2.0, "own cost, five rungs": 2.3, "continued training": 0.95}
+# processor rounds differently, which changes what a model chooses: so there is room. The CPU
+# seconds of fits wander too much for a limit.
+AT_MOST = {"own cost, one rung": 2.0, "own cost, five rungs": 2.3}
 AT_LEAST = {"Hyperband": 2.5, "successive halving": 1.6}
 
 
@@ -139,7 +140,7 @@ def measure_revision(revision: str, repeats: int, seeds: int) -> dict[str, float
                 [sys.executable, script, *options],
                 env={**os.environ, "PYTHONPATH": str(tree)},
                 check=True,
-                capture_output=True,
+                stdout=subprocess.PIPE,
                 text=True,
             ).stdout
         finally:
@@ -171,9 +172,11 @@ def main() -> int:
     parser.add_argument("revisions", nargs="*", help="the default is this checkout as it is")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--floors", action="store_true", help="fail beyond the limits")
+    parser.add_argument("--limits", action="store_true", help="fail beyond the limits")
     parser.add_argument("--json", action="store_true", help="print one line for programs")
     args = parser.parse_args()
+    if args.json and (args.revisions or args.limits):
+        parser.error("--json is for this checkout, without revisions and --limits.")
     by_revision = {
         revision: measure_revision(revision, args.repeats, args.seeds)
         for revision in args.revisions
@@ -186,9 +189,9 @@ def main() -> int:
         cells = "".join(f"{figures[name]:16.2f}" for figures in by_revision.values())
         print(f"{name:22}{cells}")
     complaints = [line for figures in by_revision.values() for line in worse_than_allowed(figures)]
-    if args.floors:
+    if args.limits:
         print(*complaints, sep="\n", end="\n" if complaints else "")
-    return 1 if args.floors and complaints else 0
+    return 1 if args.limits and complaints else 0
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas
+from joblib.externals.loky import get_reusable_executor
 from lightgbm import LGBMClassifier
 from peer_searches import (
     NEEDED,
@@ -335,6 +336,8 @@ def send(pipe: Any, arguments: tuple[Any, ...]) -> None:
         pipe.send(measure(*arguments))
     except Exception as error:
         pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
+    # The process would wait until joblib's workers have been idle for minutes.
+    get_reusable_executor().shutdown()
 
 
 # --- what it came to ---------------------------------------------------------------

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class CpuMeter:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, float], float] = {}
+        self._lock = threading.Lock()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -60,11 +61,13 @@ class CpuMeter:
     def __call__(self) -> float:
         """Return the seconds so far."""
         this = psutil.Process()
-        for process in [this, *this.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                self._seen[process.pid, process.create_time()] = times.user + times.system
-        return sum(self._seen.values())
+        with self._lock:
+            for process in [this, *this.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    key = process.pid, process.create_time()
+                    self._seen[key] = times.user + times.system
+            return sum(self._seen.values())
 
 
 @dataclass(frozen=True)
@@ -427,63 +430,9 @@ def smac_in(folder: str, task: Task) -> Result:
 
 
 def ray_tune(task: Task, *, scheduler: str) -> Result:
-    """Use a class, as what pauses trials demands; a step is a split."""
-    from ray import tune
-    from ray.tune import schedulers
+    from peer_ray import search
 
-    n_splits = len(task.splits)
-    options = {"max_t": n_splits, "reduction_factor": 3}
-    kind = getattr(schedulers, scheduler)(**options)
-
-    class Candidate(tune.Trainable):
-        def setup(self, config: Params, task: Task) -> None:
-            self.task = task
-            self.reset_config(config)
-
-        def reset_config(self, config: Params) -> bool:
-            self.params = {name: config[name] for name in names}
-            self.scores: list[float] = []
-            self.coming = self.task.scores(self.params)
-            return True
-
-        def step(self) -> dict[str, Any]:
-            self.scores.append(next(self.coming))
-            return {"score": np.mean(self.scores), "done": len(self.scores) == n_splits}
-
-        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-            return {"scores": self.scores}
-
-        def load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-            self.scores = list(checkpoint["scores"])
-            self.coming = self.task.scores(self.params, first=len(self.scores))
-
-    names = set(task.problem.space)
-    cpu, wall = task.cpu(), time.time()
-    with tempfile.TemporaryDirectory() as folder:
-        found = tune.Tuner(
-            tune.with_parameters(Candidate, task=replace(task, cpu=cpu_seconds)),
-            param_space=tune_space(tune, task.problem.space),
-            tune_config=tune.TuneConfig(
-                metric="score",
-                mode="max",
-                scheduler=kind,
-                num_samples=-1,
-                time_budget_s=task.seconds,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0),
-        ).fit()
-    used, elapsed = task.cpu() - cpu, time.time() - wall
-    scale = used / elapsed if task.n_jobs == 1 else 1.0
-    started = [result.metrics for result in found if "training_iteration" in result.metrics]
-    complete = [metrics for metrics in started if metrics["training_iteration"] == n_splits]
-    for metrics in sorted(complete, key=lambda metrics: metrics["timestamp"]):
-        task.note(metrics["score"], (metrics["timestamp"] - wall) * scale)
-    if not complete:
-        raise RuntimeError("No candidate was scored on all splits when the time was over.")
-    best = max(complete, key=lambda metrics: metrics["score"])["config"]
-    params = {name: best[name] for name in names}
-    return task.refitted(params), params, len(started)
+    return search(task, scheduler)
 
 
 # --- the space of each library -------------------------------------------------------
@@ -568,8 +517,8 @@ NEEDED = {
     "scikit-optimize": ["skopt"],
     "FLAML": ["flaml.tune"],
     "SMAC3": ["smac", "ConfigSpace"],
-    "Ray Tune, ASHA": ["ray.tune"],
-    "Ray Tune, Hyperband": ["ray.tune"],
+    "Ray Tune, ASHA": ["ray.tune", "peer_ray"],
+    "Ray Tune, Hyperband": ["ray.tune", "peer_ray"],
     "dask-ml": ["dask_ml.model_selection", "distributed"],
 }
 # Those that have workers of their own.

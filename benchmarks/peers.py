@@ -426,9 +426,14 @@ def mean_ranks(results: pandas.DataFrame, column: str) -> dict[tuple[int, int, s
 
 
 def by_problem(results: pandas.DataFrame, column: str) -> pandas.DataFrame:
-    """Return the means of a score for each search, a column for each problem."""
-    means = results.groupby(["n_jobs", "budget", "search", "problem"])[column].mean()
-    return means.unstack("problem")
+    """Return the means of a score for each search, a column for each problem.
+
+    A search that was not run with all seeds of a problem is left out there.
+    """
+    groups = results.groupby(["n_jobs", "budget", "search", "problem"])[column]
+    n_seeds = groups.count()
+    n_most = n_seeds.groupby(["n_jobs", "budget", "problem"]).transform("max")
+    return groups.mean()[n_seeds == n_most].unstack("problem")
 
 
 # The colours can be told apart with any kind of colour vision; dashes tell two of one colour apart.

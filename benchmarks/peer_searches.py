@@ -282,17 +282,28 @@ def limited(search_class: Any, task: Task, seed: int, **parameters: Any) -> Any:
     return search
 
 
+class UntilTimeIsOver:
+    """Tells scikit-optimize when to stop. A worker gets it with the search, without the task."""
+
+    def __init__(self, task: Task | None):
+        self._task = task
+
+    def __call__(self, result: Any) -> bool:
+        """Note the best score so far; return whether the time is over."""
+        self._task.note(-float(result.fun))
+        return self._task.used() > self._task.seconds
+
+    def __reduce__(self) -> Any:
+        return UntilTimeIsOver, (None,)
+
+
 def bayes_search(task: Task) -> Result:
     from skopt import BayesSearchCV
-
-    def is_over(result: Any) -> bool:
-        task.note(-float(result.fun))
-        return task.used() > task.seconds
 
     space = {name: skopt_dimension(values) for name, values in task.problem.space.items()}
     options = {**task.options(), "n_iter": 10_000}
     search = BayesSearchCV(task.problem.estimator, space, **options)
-    search.fit(task.X, task.y, callback=is_over)
+    search.fit(task.X, task.y, callback=UntilTimeIsOver(task))
     return search.best_estimator_, search.best_params_, len(search.cv_results_["params"])
 
 
@@ -529,6 +540,7 @@ WITH_WORKERS = {
     "HalvingRandomSearchCV",
     "Optuna",
     "Optuna, HyperbandPruner",
+    "scikit-optimize",
     "Ray Tune, ASHA",
     "Ray Tune, Hyperband",
     "dask-ml",

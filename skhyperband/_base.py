@@ -20,12 +20,13 @@ from skhyperband._data import fit_all
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds
+from skhyperband._plan import Plan
 from skhyperband._preview import preview, timed_preview
 from skhyperband._records import StopReason
 from skhyperband._results import RungTable, has_finite_score
 from skhyperband._run import HalvingRun
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Bracket, Plan, survivors
+from skhyperband._schedule import Bracket, survivors
 from skhyperband._scoring import MetricRule
 from skhyperband._search_html import results_html
 from skhyperband._setup import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from skhyperband._history import SearchHistory
+from skhyperband._plan import Plan
 from skhyperband._records import LevelResult, RungEntry, StopReason
 from skhyperband._rounds import Rounds, UntimedRounds
 from skhyperband._samplers.base import Sampler
@@ -14,7 +15,6 @@ from skhyperband._schedule import (
     Bracket,
     BracketKey,
     Level,
-    Plan,
     Rung,
     assign_places,
     group_by_level,

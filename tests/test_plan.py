@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhyperband._plan import Plan
 from skhyperband._schedule import (
-    Plan,
     assign_places,
     automatic_min_resources,
     exact_factor,
-    format_table,
     hyperband,
     largest_power,
     limit_candidates,
@@ -21,6 +20,7 @@ from skhyperband._schedule import (
     successive_halving,
     survivors,
 )
+from skhyperband._tables import format_table
 
 # R, factor, minimum, the brackets as n@r, and the cost in units, fresh and continued.
 PUBLISHED = [

@@ -220,6 +220,12 @@ class RunningBrackets:
         later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
         return next((r for r in later if r.n_candidates), None)
 
+    def trains_further(self, rung: Rung) -> bool:
+        """Return whether candidates of a rung may be trained with more of the resource later."""
+        bracket = self._brackets.get(rung.bracket_key)
+        later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
+        return any(r.n_candidates and r.n_resources > rung.n_resources for r in later)
+
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
         """Give the places on the next rungs to the best of each pool.
 

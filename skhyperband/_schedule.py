@@ -381,17 +381,21 @@ def group_by_level(brackets: Iterable[Bracket]) -> tuple[Level, ...]:
 def count_evaluations(bracket: Bracket) -> list[RungEvaluations]:
     """Return what each rung of a bracket evaluates.
 
-    A candidate is never evaluated twice with the same resource on the same split.
+    A candidate is never evaluated twice with the same resource on the same split. Rungs without
+    candidates are left out. A rung that was cut off may have fewer splits than the one below.
     """
     counts = []
     n_resources = n_splits = 0
     for rung in bracket.rungs:
-        n_known_splits = n_splits if rung.n_resources > n_resources else 0
+        if not rung.n_candidates:
+            continue
+        n_known_splits = min(n_splits, rung.n_splits)
+        n_trained_further = n_known_splits if rung.n_resources > n_resources else 0
         counts.append(
             RungEvaluations(
                 rung=rung,
-                n_first=rung.n_candidates * (rung.n_splits - n_splits),
-                n_further=rung.n_candidates * n_known_splits,
+                n_first=rung.n_candidates * (rung.n_splits - n_known_splits),
+                n_further=rung.n_candidates * n_trained_further,
                 n_resources_before=n_resources,
             )
         )

@@ -407,6 +407,19 @@ def test_splits_measured_before_cost_nothing(continued, units):
     assert plan.cost(continued=continued) == units / 81
 
 
+@pytest.mark.parametrize(
+    ("continued", "units"), [(False, 3 * 5 * 27 + 81), (True, 3 * 5 * 27 + 54)]
+)
+def test_cost_of_a_rung_that_was_cut_off(continued, units):
+    """A rung that has fewer splits than the one below costs what it evaluated."""
+    plan = halving_plan(3, 81, n_splits=5)
+    (bracket,) = plan.brackets
+    lower, top = bracket.rungs
+    cut_off = replace(bracket, rungs=(lower, replace(top, n_splits=1)))
+
+    assert replace(plan, brackets=(cut_off,)).cost(continued=continued) == units / 81
+
+
 def test_cost_counts_every_split():
     """The cost of the plain schedule is proportional to the number of splits."""
     assert hyperband_plan(81, n_splits=5).cost() == pytest.approx(5 * 1902 / 81)

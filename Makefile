@@ -11,9 +11,10 @@ OLDEST := .venv-oldest
 demo: $(VENV)/.installed-demo
 	MPLBACKEND=template $(BIN)/python docs/examples/plot_01_first_search.py
 
+# Two files of tests at a time: many tests wait for processes that they have started.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m coverage run -m pytest
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 \
+		--cov --cov-report term-missing:skip-covered
 
 lint: ruff codespell
 
@@ -58,7 +59,7 @@ examples:
 # The oldest dependencies that setup.cfg allows, and none of the extras: three examples
 # need pandas, matplotlib or Optuna, and two modules Dask or Ray.
 oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -p no:cacheprovider \
+	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -p no:cacheprovider \
 		--ignore skhyperband/_executors/dask_cluster.py \
 		--ignore skhyperband/_executors/ray_cluster.py \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
@@ -105,6 +106,6 @@ $(VENV)/.installed-dev: setup.cfg $(VENV)/.installed-test
 $(OLDEST)/.installed: setup.cfg
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet scikit-learn==1.7.0 numpy==1.23.2 \
-		scipy==1.9.2 joblib==1.4.0 threadpoolctl==3.1.0 pytest hypothesis psutil
+		scipy==1.9.2 joblib==1.4.0 threadpoolctl==3.1.0 pytest pytest-xdist hypothesis psutil
 	$(OLDEST)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import optuna
 
-from skhyperband._samplers.encoding import Axis, SpaceEncoding
+from skhyperband._samplers.axes import Axis
+from skhyperband._samplers.encoding import SpaceEncoding
 from skhyperband._samplers.optuna_learner import OptunaLearner
 
 Candidate = dict[str, Any]

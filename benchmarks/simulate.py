@@ -42,15 +42,9 @@ from skhyperband._halving import run_levels
 from skhyperband._history import SearchHistory
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import Observer
+from skhyperband._plan import Plan
 from skhyperband._records import FinishedTask, LevelResult, Outcome, Task, TaskLimits
-from skhyperband._schedule import (
-    Bracket,
-    Plan,
-    exact_factor,
-    hyperband,
-    ranked,
-    resource_ladder,
-)
+from skhyperband._schedule import Bracket, exact_factor, hyperband, ranked, resource_ladder
 
 N_SPLITS = 5
 FACTOR = exact_factor(3)

@@ -2,10 +2,10 @@
 
 from skhyperband._display import SearchDisplay
 from skhyperband._journal import read_journal
+from skhyperband._plan import Plan
 from skhyperband._records import LevelResult
 from skhyperband._results import RungTable
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Plan
 from skhyperband._search import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._to_optuna import to_optuna
 

@@ -20,12 +20,13 @@ from skhyperband._data import fit_all
 from skhyperband._executors import check_backend
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds
+from skhyperband._plan import Plan
 from skhyperband._preview import preview, timed_preview
 from skhyperband._records import StopReason
 from skhyperband._results import RungTable, has_finite_score
 from skhyperband._run import HalvingRun
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Bracket, Plan, survivors
+from skhyperband._schedule import Bracket, survivors
 from skhyperband._scoring import MetricRule
 from skhyperband._search_html import results_html
 from skhyperband._setup import (
@@ -300,6 +301,8 @@ class BaseHalvingSearchCV(SearchBase):
             If `max_time` was reached before the first evaluation began, or if the only one
             that it left time for failed. With ``error_score="raise"``, also if an evaluation
             takes longer than `max_fit_time`.
+        RuntimeError
+            If a callback stopped the search before it had a result.
         OSError
             If the journal cannot be written, or if there is no space for the temporary
             files through which joblib passes the data to other processes.
@@ -361,6 +364,11 @@ class BaseHalvingSearchCV(SearchBase):
             self._set_results_so_far(run, plan, scorer)
             raise
         if not run.history.entries:
+            if reason == "callback":
+                raise RuntimeError(
+                    "A callback stopped the search before any candidate was evaluated on the first "
+                    "split, so there is no result; let it stop later."
+                )
             raise TimeoutError(
                 f"max_time={self.max_time!r} was over before the first split of one candidate "
                 "was done, so there is no result; raise max_time."

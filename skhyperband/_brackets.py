@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from skhyperband._history import SearchHistory
+from skhyperband._plan import Plan
 from skhyperband._records import LevelResult, RungEntry, StopReason
 from skhyperband._rounds import Rounds, UntimedRounds
 from skhyperband._samplers.base import Sampler
@@ -14,7 +15,6 @@ from skhyperband._schedule import (
     Bracket,
     BracketKey,
     Level,
-    Plan,
     Rung,
     assign_places,
     group_by_level,
@@ -219,6 +219,12 @@ class RunningBrackets:
         bracket = self._brackets.get(rung.bracket_key)
         later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
         return next((r for r in later if r.n_candidates), None)
+
+    def trains_further(self, rung: Rung) -> bool:
+        """Return whether candidates of a rung may be trained with more of the resource later."""
+        bracket = self._brackets.get(rung.bracket_key)
+        later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
+        return any(r.n_candidates and r.n_resources > rung.n_resources for r in later)
 
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
         """Give the places on the next rungs to the best of each pool.

@@ -106,11 +106,13 @@ class _WarningCatcher:
     def held(self, filters: Sequence[Filter]) -> Iterator[None]:
         """Hold the changed state; what no thread catches is shown once for each place."""
         with self._swapped([_WORKER_RESTARTED, *filters]):
-            self._n_holding += 1
+            with self._lock:
+                self._n_holding += 1
             try:
                 yield
             finally:
-                self._n_holding -= 1
+                with self._lock:
+                    self._n_holding -= 1
 
     @contextmanager
     def _swapped(self, filters: Sequence[Filter]) -> Iterator[None]:

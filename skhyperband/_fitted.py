@@ -4,6 +4,7 @@ from typing import Any
 
 from skhyperband._brackets import RunningBrackets
 from skhyperband._history import SearchHistory
+from skhyperband._plan import Plan
 from skhyperband._resources import N_SAMPLES, Resource
 from skhyperband._results import (
     Results,
@@ -12,7 +13,6 @@ from skhyperband._results import (
     failed_with_more,
     metric_names,
 )
-from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers
 

@@ -167,7 +167,7 @@ class LevelEvaluation:
         level: Level,
         entries: Sequence[RungEntry],
     ) -> dict[EvaluationKey, Task]:
-        keeps_state = any(pool.n_places for pool in self._brackets.pools(entries))
+        keeps_state = any(self._brackets.trains_further(entry.rung) for entry in entries)
         start_before = min(self._limits.start_before, self._brackets.latest_start(level))
         limits = self._limits._replace(start_before=start_before)
         return {key: self._task(key, entry, keeps_state, limits) for key, entry in pending.items()}
@@ -242,7 +242,7 @@ class LevelEvaluation:
         while self._certain and len(tasks) < n_tasks:
             key, entry = self._certain.popleft()
             if key not in self._history.outcomes:
-                keeps_state = self._brackets.next_rung(entry.rung) is not None
+                keeps_state = self._brackets.trains_further(entry.rung)
                 tasks[key] = self._task(key, entry, keeps_state, self._limits)
         self._early_tasks.update(tasks)
         return tasks

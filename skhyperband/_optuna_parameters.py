@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skhyperband._messages import repr_of, shortened
-from skhyperband._samplers.encoding import (
+from skhyperband._samplers.axes import (
     LARGEST_EXACT,
     MOST_CATEGORIES,
     DistributionAxis,

@@ -101,10 +101,10 @@ def _check_cv(cv: Any) -> None:
 
 
 def _check_repeats(n_repeats: Any, max_time: Any) -> None:
-    if n_repeats is None and max_time is None:
+    if n_repeats is None and as_seconds(max_time, "max_time") == math.inf:
         raise ValueError(
-            "n_repeats=None repeats the rounds until max_time, but max_time=None sets no limit; give "
-            "max_time a number of seconds, or n_repeats a number."
+            f"n_repeats=None repeats the rounds until max_time, but max_time={max_time!r} sets no "
+            "limit; give max_time a number of seconds, or n_repeats a number."
         )
 
 
@@ -206,7 +206,15 @@ def _check_initial_candidates(candidates: Any, resource: str) -> None:
 
 def _check_pre_dispatch(pre_dispatch: Any) -> None:
     known = re.fullmatch(r"all|[\d.]+|[\d.+*/ ()-]*n_jobs[\d.+*/ ()-]*", str(pre_dispatch))
-    if isinstance(pre_dispatch, bool) or not known or pre_dispatch in (0, "0"):
+    is_valid = known and not isinstance(pre_dispatch, bool) and pre_dispatch not in (0, "0")
+    if is_valid and pre_dispatch != "all":
+        # With spaces, "2n_jobs" is not taken for 21.
+        text = str(pre_dispatch).replace("n_jobs", " 1 ")
+        try:
+            eval(text, {"__builtins__": {}})
+        except (SyntaxError, TypeError, ArithmeticError):
+            is_valid = False
+    if not is_valid:
         raise ValueError(
             f"pre_dispatch={pre_dispatch!r} must be a positive integer, 'all', or an "
             "expression such as '2*n_jobs'."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+from skhyperband._plan import Plan
 from skhyperband._resource_names import resolve_resource
 from skhyperband._resources import (
     N_SAMPLES,
@@ -13,13 +14,7 @@ from skhyperband._resources import (
     resolve_min_resources,
     resolve_min_splits,
 )
-from skhyperband._schedule import (
-    Bracket,
-    Plan,
-    exact_factor,
-    limit_candidates,
-    resource_ladder,
-)
+from skhyperband._schedule import Bracket, exact_factor, limit_candidates, resource_ladder
 from skhyperband._space import as_space, space_size
 
 

@@ -14,9 +14,9 @@ from skhyperband._data import SearchData
 from skhyperband._executors import check_backend, make_executor
 from skhyperband._fit_warnings import catching, every_time
 from skhyperband._param_validation import as_seconds, check_count
+from skhyperband._plan import Plan
 from skhyperband._planning import ProblemSize, resolve_plan
 from skhyperband._resources import count_classes
-from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
 from skhyperband._setup import (
     HalvingArguments,

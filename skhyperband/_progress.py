@@ -7,8 +7,9 @@ from typing import Any
 
 from skhyperband._messages import repr_of
 from skhyperband._observers import Observer
+from skhyperband._plan import Plan
 from skhyperband._records import LevelResult, Outcome, RungEntry, Task
-from skhyperband._schedule import Level, Plan, RungEvaluations, count_evaluations
+from skhyperband._schedule import Level, RungEvaluations, count_evaluations
 
 # A level that takes longer prints a line now and then.
 _SECONDS_OF_SILENCE = 60.0

@@ -17,9 +17,10 @@ from skhyperband._advice import (
 )
 from skhyperband._history import SearchHistory
 from skhyperband._html import rung_table
+from skhyperband._plan import Plan
 from skhyperband._records import EvaluationKey, Outcome, RungEntry, Scores
 from skhyperband._resources import Resource
-from skhyperband._schedule import Bracket, BracketKey, Plan, Rung
+from skhyperband._schedule import Bracket, BracketKey, Rung
 from skhyperband._sklearn_compat import masked_parameters
 from skhyperband._tables import Cell, format_table, to_frame
 

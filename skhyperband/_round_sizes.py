@@ -6,12 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from skhyperband._schedule import (
-    Bracket,
-    Level,
-    Rung,
-    survivors,
-)
+from skhyperband._schedule import Bracket, Level, Rung, count_evaluations, survivors
 
 # Part of a full fit's time that the smallest possible fit is expected to take where only one
 # amount of the resource has been measured. On tables of real evaluations, a fit with R/81 took
@@ -74,28 +69,16 @@ class Costs:
         """Return the seconds of a round, or of the part of it that follows a level."""
         n_evaluations: dict[tuple[int, int], int] = defaultdict(int)
         for bracket in brackets:
-            for rung, n_new_splits in _new_splits(bracket):
-                if after is None or is_after(rung, after):
-                    step = rung.n_resources, rung.n_splits
-                    n_evaluations[step] += rung.n_candidates * n_new_splits
+            for count in count_evaluations(bracket):
+                if after is None or is_after(count.rung, after):
+                    step = count.rung.n_resources, count.rung.n_splits
+                    n_evaluations[step] += count.n_first + count.n_further
         seconds = sum(
             max(n / self.n_workers, 1) * self.of_evaluation(n_resources)
             for (n_resources, _), n in n_evaluations.items()
             if n
         )
         return seconds * self.slowdown
-
-
-def _new_splits(bracket: Bracket) -> Iterator[tuple[Rung, int]]:
-    """Yield the rungs that have candidates, with the number of splits not evaluated before."""
-    previous = None
-    for rung in bracket.rungs:
-        if not rung.n_candidates:
-            continue
-        is_same = previous is not None and previous.n_resources == rung.n_resources
-        known = previous.n_splits if previous is not None and is_same else 0
-        yield rung, max(0, rung.n_splits - known)
-        previous = rung
 
 
 def is_after(rung: Rung, level: Level) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
+from skhyperband._plan import Plan
 from skhyperband._round_sizes import (
     DEFAULT_FIXED_SHARE,
     Costs,
@@ -21,12 +22,7 @@ from skhyperband._round_sizes import (
     next_round,
     round_of,
 )
-from skhyperband._schedule import (
-    Bracket,
-    Level,
-    Plan,
-    Rung,
-)
+from skhyperband._schedule import Bracket, Level, Rung
 
 
 class Rounds(Protocol):

@@ -18,6 +18,7 @@ from skhyperband._journal import JournalSession
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import Observer, Observers
 from skhyperband._param_validation import as_seconds
+from skhyperband._plan import Plan
 from skhyperband._progress import ProgressPrinter
 from skhyperband._records import (
     EvaluationKey,
@@ -33,7 +34,7 @@ from skhyperband._resources import (
 )
 from skhyperband._rounds import Rounds, TimedRounds, UntimedRounds
 from skhyperband._samplers import CheckedSampler, SamplingProblem, learns, make_sampler
-from skhyperband._schedule import Level, Plan, Rung
+from skhyperband._schedule import Level, Rung
 from skhyperband._setup import HalvingArguments, Seeds, draw_seeds, make_evaluator
 from skhyperband._space import Candidate, as_space
 

@@ -10,8 +10,9 @@ import numpy as np
 from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._brackets import BracketRules, Promotion
 from skhyperband._param_validation import explaining_other_names
+from skhyperband._plan import Plan
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Bracket, Plan, hyperband, largest_power, successive_halving
+from skhyperband._schedule import Bracket, hyperband, largest_power, successive_halving
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,

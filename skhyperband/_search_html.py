@@ -5,7 +5,7 @@ from typing import Any
 
 from skhyperband._html import document, facts, folded
 from skhyperband._messages import counted, repr_of, shortened
-from skhyperband._schedule import describe_seconds
+from skhyperband._plan import describe_seconds
 from skhyperband._space import plain
 
 # Of the text of a parameter's value, in characters.

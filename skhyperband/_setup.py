@@ -20,6 +20,7 @@ from skhyperband._evaluator import Evaluator
 from skhyperband._journal import JournalSession, SharedContent, open_journal
 from skhyperband._messages import repr_of
 from skhyperband._param_validation import check_parameters
+from skhyperband._plan import Plan
 from skhyperband._planning import ProblemSize, SearchArguments, resolve_plan
 from skhyperband._resource_names import check_resource
 from skhyperband._resources import (
@@ -31,7 +32,6 @@ from skhyperband._resources import (
     count_classes,
     order_samples,
 )
-from skhyperband._schedule import Plan
 from skhyperband._scoring import MetricRule
 from skhyperband._sklearn_compat import named_scorers, select_metadata, uses_groups
 from skhyperband._space import as_space

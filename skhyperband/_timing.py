@@ -9,8 +9,9 @@ from functools import partial
 
 from skhyperband._evaluator import Evaluator
 from skhyperband._executors import Executor
+from skhyperband._plan import Plan, PlanTiming
 from skhyperband._records import FailedStep, Failure, Outcome, Skipped, StateKey, Task
-from skhyperband._schedule import Plan, PlanTiming, RungEvaluations, count_evaluations
+from skhyperband._schedule import RungEvaluations, count_evaluations
 
 # Evaluations are repeated for so long, and the shortest time counts: the first ones also load
 # libraries and start threads, and others are held up by what else the machine does.

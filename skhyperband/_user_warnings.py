@@ -18,10 +18,11 @@ from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import Source, warn_once
 from skhyperband._history import SearchHistory
 from skhyperband._messages import counted, message_of_traceback, repr_of, str_of
+from skhyperband._plan import Plan
 from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores
 from skhyperband._resources import N_SAMPLES
 from skhyperband._results import failed_with_more, has_finite_score
-from skhyperband._schedule import Plan, Rung, largest_power
+from skhyperband._schedule import Rung, largest_power
 from skhyperband._space import Candidate
 
 

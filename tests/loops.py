@@ -13,16 +13,11 @@ from skhyperband._halving import run_levels
 from skhyperband._history import SearchHistory
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import Observer
+from skhyperband._plan import Plan
 from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome, TaskLimits
 from skhyperband._results import executed_plan
 from skhyperband._samplers import CheckedSampler
-from skhyperband._schedule import (
-    Plan,
-    exact_factor,
-    hyperband,
-    resource_ladder,
-    successive_halving,
-)
+from skhyperband._schedule import exact_factor, hyperband, resource_ladder, successive_halving
 
 
 def opened(state):

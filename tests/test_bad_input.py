@@ -320,6 +320,10 @@ CALLS = {
     "n_brackets-float": (lambda: hyperband(n_brackets=2.5), ["n_brackets=2.5"]),
     "n_repeats-0": (lambda: hyperband(n_repeats=0), ["n_repeats=0"]),
     "n_repeats-string": (lambda: hyperband(n_repeats="2"), ["n_repeats='2'"]),
+    "n_repeats-no-limit": (
+        lambda: hyperband(n_repeats=None, max_time=np.inf),
+        ["n_repeats=None", "max_time=inf"],
+    ),
     # candidates
     "initial-dict": (
         lambda: halving(initial_candidates={"quality": 0.5}),
@@ -517,6 +521,13 @@ CALLS = {
         lambda: halving(pre_dispatch="2*jobs", n_jobs=2),
         ["pre_dispatch='2*jobs'"],
     ),
+    **{
+        f"pre_dispatch-{text}": (
+            lambda text=text: halving(pre_dispatch=text, n_jobs=2),
+            [f"pre_dispatch={text!r}"],
+        )
+        for text in ("2*n_jobs)", "n_jobs*", "1.5.2", "2n_jobs", "n_jobs/0")
+    },
 }
 
 

@@ -4,13 +4,14 @@ import contextlib
 import os
 import pickle
 import threading
+import time
 
 import joblib
 import numpy as np
 import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -483,6 +484,35 @@ def test_a_callback_stops_a_search_within_a_level(classification, search_class, 
     assert search.stop_reason_ == "callback"
     assert search.cv_results_["n_splits"].max() < 3
     assert sorted(told.names("begin")) == sorted(told.names("end"))
+
+
+def test_a_stop_before_there_is_a_result_is_no_time_limit(classification):
+    """The error says what ended the search."""
+
+    class Waiting(Scored):
+        """Takes its time on the split that comes first: the last one, with the most rows."""
+
+        def fit(self, X, y=None):
+            time.sleep(2.0 if len(X) == 200 else 0.0)
+            return super().fit(X, y)
+
+    told = Recording(stops_at=lambda search, context: context.task_name == EVALUATION)
+    search = SuccessiveHalvingSearchCV(
+        Waiting(),
+        {"quality": [0.1, 0.2]},
+        resource="n_units",
+        max_resources=3,
+        n_candidates=2,
+        min_splits=None,
+        cv=TimeSeriesSplit(5),
+        n_jobs=4,
+    ).set_callbacks(told)
+
+    with (
+        joblib.parallel_config(backend="threading"),
+        pytest.raises(RuntimeError, match="A callback stopped the search before"),
+    ):
+        search.fit(*classification)
 
 
 def test_a_rule_by_score(classification):

@@ -1,5 +1,7 @@
 """Searches on real clusters of separate processes, of Dask and of Ray."""
 
+import collections
+import contextlib
 import functools
 import importlib.util
 import itertools
@@ -390,6 +392,66 @@ def test_worker_keeps_what_was_sent_for_any_number_of_searches():
     ] * 5
     for key in keys:
         cluster_worker.forget(key)
+
+
+def test_a_worker_has_one_thread_for_all_searches():
+    """Searches that follow each other closely do not leave a thread each."""
+    for number in range(5):
+        cluster_worker.keep(f"search-{number}", *pack(tenfold, maps_files=False))
+        cluster_worker.forget(f"search-{number}")
+
+    assert sum("_drop_idle" in thread.name for thread in threading.enumerate()) == 1
+
+
+class WithoutScheduler:
+    """A cluster whose scheduler cannot be asked any more, though there are results."""
+
+    name, patience = "fake", 0.0
+
+    def __init__(self):
+        self.submitted = []
+        self.n_submitted = self.n_counts = 0
+        self.cancelled = []
+
+    def n_waiting(self, n_tasks):
+        return n_tasks - self.n_submitted
+
+    def start(self):
+        return contextlib.nullcontext()
+
+    def count_workers(self):
+        self.n_counts += 1
+        if self.n_counts > 2:
+            raise OSError("the scheduler is gone")
+        return 1
+
+    def look_after_workers(self):
+        pass
+
+    def submit(self, submission):
+        self.submitted.append(submission)
+        self.n_submitted += 1
+
+    def collect(self, timeout):
+        time.sleep(timeout)
+        done, self.submitted = self.submitted[:1], self.submitted[1:]
+        return [(submission, outcome_of(1)) for submission in done]
+
+    def cancel(self, submissions):
+        self.cancelled += submissions
+
+
+def test_results_that_have_come_are_kept_when_the_scheduler_is_lost():
+    """Each task has its result or is cancelled; none is taken and dropped."""
+    cluster = WithoutScheduler()
+    finished = []
+    with ClusterExecutor(cluster, None, "2*n_jobs") as executor:
+        results = map(finished.append, executor.run(tasks_of(5)))
+        with pytest.raises(OSError, match="scheduler is gone"):
+            collections.deque(results)
+
+    assert 1 <= len(finished) < 5
+    assert len(finished) + len(cluster.cancelled) + cluster.n_waiting(5) == 5
 
 
 def test_client_may_be_closed_during_a_search():

@@ -386,23 +386,29 @@ def test_verbose_search_prints_the_same_levels(classification, with_virtual_work
     assert levels_of(early) == levels_of(plain)
 
 
+@pytest.mark.parametrize(
+    ("missing", "n_missing"),
+    [("rowid % 2 = 0", 60), ("rowid = 39", 1), ("rowid IN (30, 60, 90)", 3)],
+)
 def test_early_evaluations_are_replayed_from_a_journal(
-    classification, tmp_path, assert_same_results, with_virtual_workers
+    classification, tmp_path, assert_same_results, with_virtual_workers, missing, n_missing
 ):
     """What is missing is evaluated, early or not, and the results are the same."""
     path = tmp_path / "journal.sqlite"
     search = forests(SuccessiveHalvingSearchCV, journal=path, n_jobs=16, continue_training=False)
+    search.set_params(n_candidates=27, min_resources=1)
     with with_virtual_workers() as made:
         results = search.fit(*classification).cv_results_
         n_all = len(made[-1].taken)
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("DELETE FROM evaluation WHERE rowid % 2 = 0")
+            connection.execute(f"DELETE FROM evaluation WHERE {missing}")
             connection.commit()
         again = search.fit(*classification)
 
-    assert n_all == 27 + 9 + 3
-    assert again.n_replayed_ == 20
-    assert len(made[-1].taken) == 19
+    assert n_all == 3 * (27 + 9 + 3 + 1)
+    assert again.stop_reason_ == "completed"
+    assert again.n_replayed_ == n_all - n_missing
+    assert len(made[-1].taken) == n_missing
     assert_same_results(again.cv_results_, results)
 
 

@@ -542,6 +542,17 @@ def test_nothing_is_handed_on_from_the_top():
     }
 
 
+def test_nothing_is_handed_on_where_only_splits_are_added():
+    """What has all of the resource is not trained further, though there is a rung above it."""
+    executor = Executor()
+    run(hyperband_plan(9, n_splits=5, min_splits=1, minimum=3), executor)
+
+    assert {(task.n_resources, task.keeps_state) for task in executor.tasks} == {
+        (5, True),
+        (9, False),
+    }
+
+
 @both_promotions
 def test_losers_leave_no_state_while_the_level_still_runs(promotion):
     """With one split, no more states are kept at any time than there are places."""

@@ -16,7 +16,7 @@ from sklearn.utils import estimator_html_repr
 
 from skhyperband import HyperbandSearchCV, RungTable, SuccessiveHalvingSearchCV
 from skhyperband._documentation import reference_page
-from skhyperband._schedule import PlanTiming
+from skhyperband._plan import PlanTiming
 from tests.estimators import Failing, Scored
 
 VOID = {"br", "wbr", "input"}

@@ -24,7 +24,7 @@ LAYERS = [
     ["_messages", "_pickling", "_tables", "_documentation", "_forks", "_typing", "_optuna"],
     ["_html", "_sklearn_compat"],
     ["_schedule", "_fit_warnings", "_space"],
-    ["_records", "_resources"],
+    ["_plan", "_records", "_resources"],
     ["_subset", "_history", "_advice"],
     ["_continuation.base", "_continuation.feature_bundles"],
     [
@@ -60,10 +60,11 @@ LAYERS = [
         "_samplers.base",
         "_samplers.random",
         "_samplers.grid",
-        "_samplers.encoding",
+        "_samplers.axes",
         "_samplers.observations",
         "_samplers.gaussian_process",
     ],
+    ["_samplers.encoding"],
     ["_samplers.sobol", "_samplers.learning", "_samplers.model", "_samplers.optuna_learner"],
     ["_samplers"],
     ["_round_sizes", "_optuna_parameters"],
@@ -167,11 +168,11 @@ def test_the_one_importer_needs_private_names():
 
 def test_the_schedule_needs_the_standard_library_only():
     """Planning imports nothing of ours and nothing that is installed."""
-    assert imports_of_ours("_schedule") == {"_html", "_messages", "_tables"}
+    assert imports_of_ours("_plan") == {"_html", "_messages", "_schedule", "_tables"}
     assert imports_of_ours("_html") == {"_tables"}
-    for module in ("_messages", "_tables"):
+    for module in ("_messages", "_schedule", "_tables"):
         assert imports_of_ours(module) == set()
-    for module in ("_schedule", "_html", "_messages", "_tables"):
+    for module in ("_plan", "_schedule", "_html", "_messages", "_tables"):
         assert imports_at_the_top(MODULES[module]) <= {*sys.stdlib_module_names, "skhyperband"}
 
 

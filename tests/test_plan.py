@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhyperband._plan import Plan
 from skhyperband._schedule import (
-    Plan,
     assign_places,
     automatic_min_resources,
     exact_factor,
-    format_table,
     hyperband,
     largest_power,
     limit_candidates,
@@ -21,6 +20,7 @@ from skhyperband._schedule import (
     successive_halving,
     survivors,
 )
+from skhyperband._tables import format_table
 
 # R, factor, minimum, the brackets as n@r, and the cost in units, fresh and continued.
 PUBLISHED = [
@@ -405,6 +405,19 @@ def test_splits_measured_before_cost_nothing(continued, units):
     plan = halving_plan(243, 81, n_splits=5, min_splits=1)
 
     assert plan.cost(continued=continued) == units / 81
+
+
+@pytest.mark.parametrize(
+    ("continued", "units"), [(False, 3 * 5 * 27 + 81), (True, 3 * 5 * 27 + 54)]
+)
+def test_cost_of_a_rung_that_was_cut_off(continued, units):
+    """A rung that has fewer splits than the one below costs what it evaluated."""
+    plan = halving_plan(3, 81, n_splits=5)
+    (bracket,) = plan.brackets
+    lower, top = bracket.rungs
+    cut_off = replace(bracket, rungs=(lower, replace(top, n_splits=1)))
+
+    assert replace(plan, brackets=(cut_off,)).cost(continued=continued) == units / 81
 
 
 def test_cost_counts_every_split():

@@ -9,15 +9,10 @@ from scipy.stats import uniform
 from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._plan import Plan
 from skhyperband._progress import ProgressPrinter, RemainingTime, duration_text
 from skhyperband._records import Outcome, RungEntry, Task
-from skhyperband._schedule import (
-    Plan,
-    exact_factor,
-    hyperband,
-    resource_ladder,
-    successive_halving,
-)
+from skhyperband._schedule import exact_factor, hyperband, resource_ladder, successive_halving
 from tests.estimators import Failing, Scored
 from tests.levels import level_of
 from tests.published import published

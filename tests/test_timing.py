@@ -12,14 +12,8 @@ from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._schedule import (
-    PlanTiming,
-    describe_seconds,
-    describe_timing,
-    exact_factor,
-    resource_ladder,
-    successive_halving,
-)
+from skhyperband._plan import PlanTiming, describe_seconds, describe_timing
+from skhyperband._schedule import exact_factor, resource_ladder, successive_halving
 from skhyperband._timing import amounts_to_measure, makespan
 from tests.estimators import CLOCK, Failing, Scored, Timed, read_clock, train_in_time
 from tests.test_plan import plan_of

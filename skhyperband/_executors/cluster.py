@@ -88,6 +88,7 @@ class RemoteStateStore:
         self.drop([key for key in self._kept if key not in kept])
 
 
+@dataclass(frozen=True)
 class Died:
     """In place of a result: the worker ended twice, or once with no other task on the cluster."""
 
@@ -127,7 +128,7 @@ class Submission:
         return self.n_deaths > (0 if self.alone else 1)
 
 
-CollectedResult = tuple[Submission, Outcome | Skipped | type[Died]]
+CollectedResult = tuple[Submission, Outcome | Skipped | Died]
 
 
 class Cluster(Protocol):
@@ -247,11 +248,12 @@ class ClusterExecutor:
                         return
                     position = suspects.pop(0)
                     running[self._submit(taken[position], alone=True)] = position
+                # Before results are taken, which would be lost if this raises.
+                self._check_workers()
                 collected = self._cluster.collect(_INTERVAL)
                 positions = [running.pop(submission) for submission, _ in collected]
-                self._check_workers()
                 for position, (submission, result) in zip(positions, collected, strict=True):
-                    if not isinstance(result, type):
+                    if not isinstance(result, Died):
                         yield FinishedTask(position, result)
                     elif submission.alone:
                         yield FinishedTask(position, worker_died(taken[position]))

@@ -61,6 +61,8 @@ _kept: dict[str, _Kept] = {}
 # The keys of those that were dropped.
 _dropped: set[str] = set()
 _changed = threading.Condition()
+# Whether a thread is there that drops what has long had no task.
+_is_dropping = False
 
 # Returns an evaluator that was packed, and the sizes of its parts.
 Fetch = Callable[[], tuple[np.ndarray, list[int]]]
@@ -137,8 +139,10 @@ def _begin(key: str, fetch: Fetch | None) -> _Kept:
 
 
 def _add(key: str, evaluate: Evaluate, max_idle: float) -> None:
+    global _is_dropping
     _dropped.discard(key)
-    if not _kept:
+    if not _is_dropping:
+        _is_dropping = True
         threading.Thread(target=_drop_idle, daemon=True).start()
     _kept[key] = _Kept(evaluate, max_idle, last_used=time.monotonic())
     _changed.notify_all()
@@ -149,6 +153,7 @@ def _drop_idle() -> None:
 
     Nobody may tell a worker that a search has ended: its process may have been killed.
     """
+    global _is_dropping
     while True:
         time.sleep(_MAX_IDLE_IF_FETCHED / 3)
         with _changed:
@@ -158,4 +163,5 @@ def _drop_idle() -> None:
                     del _kept[key]
                     _dropped.add(key)
             if not _kept:
+                _is_dropping = False
                 return

@@ -202,7 +202,7 @@ class DaskCluster:
                 if not isinstance(error := submission.handle.result.exception(), KilledWorker):
                     raise error
                 self._forget(submission)
-                collected.append((submission, Died))
+                collected.append((submission, Died()))
             elif status == "cancelled":
                 raise RuntimeError(_NO_CLUSTER)
             else:
@@ -212,7 +212,7 @@ class DaskCluster:
             # Dask itself sends a task to another worker, as often as its settings allow.
             if submission.is_given_up and submission.handle is not None:
                 self.cancel([submission])
-                collected.append((submission, Died))
+                collected.append((submission, Died()))
         return collected
 
     def _gather(self, finished: list[Submission]) -> list[CollectedResult]:
@@ -235,10 +235,8 @@ class DaskCluster:
                 without_data.append(submission)
             else:
                 collected.append((submission, with_reference(result, evaluated)))
-        if without_data:
-            self.look_after_workers()
         for submission in without_data:
-            self.submit(submission)
+            self.submit(submission)  # Its worker gets the data within a second.
         return collected
 
     def _news_of_tasks(self, timeout: float) -> tuple[list[Submission], list[Submission]]:

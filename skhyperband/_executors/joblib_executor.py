@@ -132,7 +132,7 @@ class JoblibExecutor:
                 suspects = {p: waiting.pop(p) for p in sent if p in waiting}
                 yield from retry_in_isolation(self._broadcast, suspects)
             except RuntimeError as error:
-                if "shutdown" not in str(error):
+                if "shutdown" not in str(error) or "interpreter" in str(error):
                     raise
                 self._restart()  # The search of another thread ended the common workers.
 

@@ -113,7 +113,7 @@ class RayCluster:
                 collected.append((submission, result))
         return collected
 
-    def _result(self, submission: Submission) -> Outcome | Skipped | type[Died] | None:
+    def _result(self, submission: Submission) -> Outcome | Skipped | Died | None:
         """Return the result of a task that is done; None where the task was sent again."""
         reference, state = submission.handle
         try:
@@ -121,7 +121,7 @@ class RayCluster:
         except (WorkerCrashedError, OutOfMemoryError, NodeDiedError):
             submission.n_deaths += 1
             if submission.is_given_up:
-                return Died
+                return Died()
         except ObjectLostError:
             submission.state = None  # The candidate is fitted fresh.
             submission.n_losses += 1

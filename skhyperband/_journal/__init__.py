@@ -62,11 +62,11 @@ class JournalSession:
         """
         splits = [(np.asarray(split.train), np.asarray(split.test)) for split in evaluator.splits]
         described = [_describe_space(space), list(initial_candidates), *map(repr, depends_on)]
-        identity = digest(
+        digest_of_search = digest(
             [self.shared.estimator, splits, *self.shared.digests(set()), *described], "the search"
         )
         return known_levels(
-            self.journal.entries_before(identity.hex()),
+            self.journal.entries_before(digest_of_search.hex()),
             space=space,
             n_splits=n_splits,
             key_of=EvaluationKeys(evaluator, self.shared),

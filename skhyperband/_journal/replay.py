@@ -4,8 +4,8 @@ import collections
 import contextlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -77,43 +77,91 @@ class ReplayingExecutor:
         more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
         """Yield every task when it is finished; those in the journal come first."""
-        taken: list[Task] = []
-        unknown: list[tuple[int, bytes]] = []
-        replayed: collections.deque[FinishedTask] = collections.deque()
-
-        def look_up(tasks: Sequence[Task]) -> Iterator[FinishedTask]:
-            for position, task in enumerate(tasks, start=len(taken)):
-                taken.append(task)
-                key = self._keys(task)
-                entry = self._journal.find(key)
-                if entry is not None and self._suffices(entry):
-                    on_start(position)
-                    yield FinishedTask(position, as_outcome(entry))
-                else:
-                    unknown.append((position, key))
-
-        def more_unknown(n_tasks: int) -> Sequence[Task]:
-            n_before = len(unknown)
-            while len(unknown) == n_before and (further := more(n_tasks)):
-                replayed.extend(look_up(further))
-            return [taken[position] for position, _ in unknown[n_before:]]
-
-        yield from look_up(tasks)
-        if unknown and self._is_too_late():
+        run = _Run(self._find, on_start, more)
+        yield from run.look_up(tasks)
+        if run.unknown and self._is_too_late():
             return
-        rest = [taken[position] for position, _ in unknown]
+        yield from self._run_unknown(run, first=0)
+        # Those that the executor was told of in its last moment may be followed by others.
+        while run.replayed:
+            yield from run.take_replayed()
+            yield from self._run_unknown(run, first=len(run.unknown))
+
+    def _find(self, task: Task) -> tuple[bytes, Entry | None]:
+        """Return the key of a task, and its entry if that has all that the search asks for."""
+        key = self._keys(task)
+        entry = self._journal.find(key)
+        return key, entry if entry is not None and self._suffices(entry) else None
+
+    def _run_unknown(self, run: "_Run", first: int) -> Iterator[FinishedTask]:
+        """Run the tasks from this one on that the journal lacks, and those that follow them."""
         running = self._executor.run(
-            rest, lambda number: on_start(unknown[number][0]), more_unknown
+            [task for _, _, task in run.unknown[first:]],
+            lambda number: run.on_start(run.unknown[first + number].position),
+            run.more_unknown,
         )
         with contextlib.closing(running) as finished:
             for number, result in finished:
-                position, key = unknown[number]
+                position, key, task = run.unknown[first + number]
                 if isinstance(result, Outcome) and _is_repeatable(result):
-                    self._journal.add(key, _as_entry(taken[position], result))
+                    self._journal.add(key, _as_entry(task, result))
                 yield FinishedTask(position, result)
-                while replayed:
-                    yield replayed.popleft()
-        yield from replayed
+                yield from run.take_replayed()
+
+
+class _Unknown(NamedTuple):
+    """A task that the journal lacks."""
+
+    position: int
+    key: bytes
+    task: Task
+
+
+class _Run:
+    """The tasks of one run: which of them are known, and which are not.
+
+    Attributes
+    ----------
+    unknown : list of _Unknown
+    replayed : deque of FinishedTask
+        Further tasks that are known, and were not yielded yet.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[Task], tuple[bytes, Entry | None]],
+        on_start: OnStart,
+        more: FurtherTasks,
+    ):
+        self.on_start = on_start
+        self.unknown: list[_Unknown] = []
+        self.replayed: collections.deque[FinishedTask] = collections.deque()
+        self._find = find
+        self._more = more
+        self._n_taken = 0
+
+    def look_up(self, tasks: Iterable[Task]) -> Iterator[FinishedTask]:
+        """Yield the tasks that are known, and note the others."""
+        for task in tasks:
+            position, self._n_taken = self._n_taken, self._n_taken + 1
+            key, entry = self._find(task)
+            if entry is None:
+                self.unknown.append(_Unknown(position, key, task))
+            else:
+                self.on_start(position)
+                yield FinishedTask(position, as_outcome(entry))
+
+    def more_unknown(self, n_tasks: int) -> list[Task]:
+        """Return further tasks that are not known; none when there are no further ones."""
+        n_before = len(self.unknown)
+        while len(self.unknown) == n_before and (further := self._more(n_tasks)):
+            self.replayed.extend(self.look_up(further))
+        return [task for _, _, task in self.unknown[n_before:]]
+
+    def take_replayed(self) -> Iterator[FinishedTask]:
+        """Yield what was looked up among further tasks."""
+        while self.replayed:
+            yield self.replayed.popleft()
 
 
 def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from skhyperband._messages import repr_of
 from skhyperband._optuna import import_optuna, quiet
-from skhyperband._samplers.encoding import Axis, Points, SpaceEncoding
+from skhyperband._samplers.axes import Axis
+from skhyperband._samplers.encoding import Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations
 from skhyperband._space import Candidate, Space, candidate_key, is_finite
 

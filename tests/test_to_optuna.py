@@ -276,7 +276,7 @@ def test_another_metric(several):
         (np.geomspace(1e-4, 1, 65), Float(1e-4, 1, log=True)),
         (np.arange(65), Int(0, 64)),
     ],
-    ids=str,
+    ids=lambda value: getattr(getattr(value, "dist", value), "name", str(value)),
 )
 def test_distributions(classification, values, distribution):
     """Bounds, scales and choices are those of the search."""

@@ -216,15 +216,17 @@ class RunningBrackets:
 
     def next_rung(self, rung: Rung) -> Rung | None:
         """Return the rung to which the candidates of a rung are promoted; None after the last."""
-        bracket = self._brackets.get(rung.bracket_key)
-        later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
-        return next((r for r in later if r.n_candidates), None)
+        return next(iter(self._later_rungs(rung)), None)
 
     def trains_further(self, rung: Rung) -> bool:
         """Return whether candidates of a rung may be trained with more of the resource later."""
+        return any(later.n_resources > rung.n_resources for later in self._later_rungs(rung))
+
+    def _later_rungs(self, rung: Rung) -> list[Rung]:
+        """Return the rungs of the same bracket that follow and have candidates."""
         bracket = self._brackets.get(rung.bracket_key)
         later = () if bracket is None else bracket.rungs[rung.iter + 1 :]
-        return any(r.n_candidates and r.n_resources > rung.n_resources for r in later)
+        return [r for r in later if r.n_candidates]
 
     def promote(self, entries: Sequence[RungEntry], result: LevelResult) -> None:
         """Give the places on the next rungs to the best of each pool.

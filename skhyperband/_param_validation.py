@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from skhyperband._candidates import check_candidate_form
+from skhyperband._executors.base import n_in_advance
 from skhyperband._messages import repr_of
 from skhyperband._samplers import SAMPLERS, check_optuna_sampler, is_optuna_sampler
 from skhyperband._space import check_space
@@ -207,11 +208,9 @@ def _check_initial_candidates(candidates: Any, resource: str) -> None:
 def _check_pre_dispatch(pre_dispatch: Any) -> None:
     known = re.fullmatch(r"all|[\d.]+|[\d.+*/ ()-]*n_jobs[\d.+*/ ()-]*", str(pre_dispatch))
     is_valid = known and not isinstance(pre_dispatch, bool) and pre_dispatch not in (0, "0")
-    if is_valid and pre_dispatch != "all":
-        # With spaces, "2n_jobs" is not taken for 21.
-        text = str(pre_dispatch).replace("n_jobs", " 1 ")
+    if is_valid:
         try:
-            eval(text, {"__builtins__": {}})
+            n_in_advance(pre_dispatch, n_workers=1)
         except (SyntaxError, TypeError, ArithmeticError):
             is_valid = False
     if not is_valid:

@@ -909,6 +909,29 @@ def test_tasks_that_joblib_was_not_given_are_not_run_alone(
     assert len(found) == 8
 
 
+def test_no_workers_are_started_again_when_the_program_ends(monkeypatch):
+    """A thread that still searches then gets loky's error, as a loop would never end."""
+    errors = iter(
+        [
+            RuntimeError("cannot schedule new futures after shutdown"),
+            RuntimeError("cannot schedule new futures after interpreter shutdown"),
+            AssertionError("started again"),
+        ]
+    )
+
+    def stream(*args):
+        raise next(errors)
+        yield
+
+    monkeypatch.setattr(JoblibExecutor, "_stream", stream)
+
+    with (
+        JoblibExecutor(tenfold, 2, "2*n_jobs") as executor,
+        pytest.raises(RuntimeError, match="interpreter shutdown"),
+    ):
+        list(executor.run(tasks_of(2)))
+
+
 @pytest.mark.slow
 def test_workers_that_another_executor_has_started_again_are_left_to_it(marks):
     """Two searches share joblib's workers; the one that learns later of a death replaces none."""

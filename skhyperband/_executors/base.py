@@ -1,5 +1,6 @@
 """What every executor does: it runs tasks somewhere, and keeps the states of candidates there."""
 
+import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Protocol, Self
 
@@ -11,6 +12,18 @@ FurtherTasks = Callable[[int], Sequence[Task]]
 
 def ignore_start(position: int) -> None:
     """Do nothing when a task starts."""
+
+
+def n_in_advance(pre_dispatch: int | str, n_workers: int) -> float:
+    """Return the number of tasks that are sent to the workers in advance, as joblib understands it.
+
+    A text that is no expression raises what `eval` raises.
+    """
+    if pre_dispatch == "all":
+        return math.inf
+    # With spaces, "2n_jobs" is an error, and not 24 with 4 workers.
+    text = str(pre_dispatch).replace("n_jobs", f" {n_workers} ")
+    return int(eval(text, {"__builtins__": {}}))
 
 
 def no_further_tasks(n_tasks: int) -> Sequence[Task]:

@@ -12,6 +12,7 @@ from skhyperband._executors.base import (
     FurtherTasks,
     OnStart,
     ignore_start,
+    n_in_advance,
     no_further_tasks,
 )
 from skhyperband._executors.cluster_worker import StaysInCluster
@@ -274,13 +275,7 @@ class ClusterExecutor:
 
     def _n_in_advance(self) -> float:
         """Return how many tasks the cluster may have: as joblib does, never too few to be busy."""
-        if isinstance(self._pre_dispatch, str):
-            if self._pre_dispatch == "all":
-                return float("inf")
-            text = self._pre_dispatch.replace("n_jobs", str(self.n_workers))
-            n_tasks = int(eval(text, {"__builtins__": {}}))  # `_param_validation` knows the form.
-        else:
-            n_tasks = int(self._pre_dispatch)
+        n_tasks = n_in_advance(self._pre_dispatch, self.n_workers)
         if n_tasks < 1:
             raise ValueError(
                 f"pre_dispatch={self._pre_dispatch!r} hands nothing to the workers; give at least 1."

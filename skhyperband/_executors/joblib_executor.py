@@ -132,9 +132,11 @@ class JoblibExecutor:
                 suspects = {p: waiting.pop(p) for p in sent if p in waiting}
                 yield from retry_in_isolation(self._broadcast, suspects)
             except RuntimeError as error:
-                if "shutdown" not in str(error) or "interpreter" in str(error):
+                # The search of another thread ended the common workers. At the end of the program
+                # there are no new ones.
+                if "shutdown" not in str(error) or "interpreter shutdown" in str(error):
                     raise
-                self._restart()  # The search of another thread ended the common workers.
+                self._restart()
 
     @contextlib.contextmanager
     def _explain_full_folder(self) -> Iterator[None]:

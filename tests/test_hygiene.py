@@ -1,5 +1,6 @@
 """What a search leaves behind, with real processes: nothing but what joblib keeps for the next."""
 
+import contextlib
 import json
 import os
 import signal
@@ -107,9 +108,11 @@ def left_by(process, folder, seconds=20):
         if not (processes or files) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    names = [" ".join(left.cmdline()[-3:]) for left in processes]
+    names = []
     for left in processes:
-        left.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # It may end between two looks.
+            names.append(" ".join(left.cmdline()[-3:]))
+            left.kill()
     return names + files
 
 
@@ -131,14 +134,22 @@ class Slow(Scored):
         return super().fit(X, y)
 
 class Interrupting(Scored):
-    "Presses Ctrl-C in the main process, and takes its time."
-    def __init__(self, quality=0.0, n_units=1, parent=0):
-        self.quality, self.n_units, self.parent = quality, n_units, parent
+    "Takes its time; the first one that does presses Ctrl-C in the main process, once."
+    def __init__(self, quality=0.0, n_units=1, parent=0, mark=None):
+        self.quality, self.n_units, self.parent, self.mark = quality, n_units, parent, mark
     def fit(self, X, y=None):
         if self.n_units == 3:
-            os.kill(self.parent, signal.SIGINT)
+            try:
+                Path(self.mark).touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                os.kill(self.parent, signal.SIGINT)
             time.sleep(60)
         return super().fit(X, y)
+
+def interrupting(how, n_jobs):
+    return Interrupting(parent=os.getpid(), mark=str(folder / f"{how}-{n_jobs}"))
 
 def finished(n_jobs):
     return heavy_search(n_jobs).fit(X, y).stop_reason_
@@ -154,7 +165,7 @@ def raised(n_jobs):
         return type(error).__name__
 
 def interrupted(n_jobs):
-    search = search_of(Interrupting(parent=os.getpid()), n_jobs)
+    search = search_of(interrupting("plain", n_jobs), n_jobs)
     try:
         search.fit(X, y)
     except KeyboardInterrupt:
@@ -168,15 +179,10 @@ def too_slow(n_jobs):
     return search.fit(X, y).rungs_.rungs[0].n_failures
 
 def interrupted_with_limit(n_jobs):
-    search = search_of(Interrupting(parent=os.getpid()), n_jobs, max_fit_time=600)
+    search = search_of(interrupting("limited", n_jobs), n_jobs, max_fit_time=600)
     try:
         search.fit(X, y)
     except KeyboardInterrupt:
-        try:
-            import time
-            time.sleep(0.5)  # The fit of the other worker may have pressed Ctrl-C, too.
-        except KeyboardInterrupt:
-            pass
         return search.stop_reason_
 
 def many_fits(n_jobs):
@@ -188,28 +194,35 @@ def pool():
     executor = reusable_executor._executor
     return [] if executor is None else list(executor._processes)
 
+def ask(pid, what):
+    "Return what psutil says of a process, which may end at any moment; None where it has ended."
+    try:
+        return getattr(psutil.Process(pid), what)()
+    except psutil.NoSuchProcess:  # Of which an ended child that nobody has waited for is a case.
+        return None
+
 def there():
     "What there is of this process, but for the processes that joblib keeps for the next."
     gc.collect()  # The pool of threads that joblib has ended is part of a cycle.
     me = psutil.Process()
     children = [p for p in me.children(recursive=True) if p.pid not in pool()]
-    commands = [" ".join(p.cmdline()) for p in children]
+    commands = [" ".join(ask(p.pid, "cmdline") or ["not waited for"]) for p in children]
     return {
         "processes": [c for c in commands if "resource_tracker" not in c],
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "files": [str(path) for path in Path(os.environ["TMPDIR"]).rglob("*")],
         "shared": len(list(Path("/dev/shm").glob(f"*-{os.getpid()}-*"))),
         "descriptors": me.num_fds(),
-        "of workers": sorted(psutil.Process(pid).num_fds() for pid in pool()),
+        "of workers": sorted(str(ask(pid, "num_fds")) for pid in pool()),
     }
 
 def settle(n_jobs, expected=None):
     "Return what there is when joblib has its workers again, and had some seconds to clean up."
     heavy_search(n_jobs).fit(X, y)
     deadline = time.monotonic() + (2 if expected is None else 15)
-    while there() != expected and time.monotonic() < deadline:
+    while (found := there()) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
-    return there()
+    return found
 
 said = {}
 for arg in sys.argv[2:]:

@@ -312,7 +312,8 @@ class BaseHalvingSearchCV(SearchBase):
         An exception that ends the search early, such as `KeyboardInterrupt`, is raised to
         the caller. All results of the evaluations that had finished are available then,
         except for `best_estimator_`, and `stop_reason_` is ``"interrupted"``. `refit_best`
-        then fits the best candidate.
+        then fits the best candidate. Only the scores of an unfinished level are not among
+        the results where its candidates did not finish a split in common; the journal has them.
         """
         self._reset()
         check_arguments(self)
@@ -360,6 +361,8 @@ class BaseHalvingSearchCV(SearchBase):
         """Run the levels, and set the results even if an exception ends the search."""
         try:
             reason = run.run()
+            if run.history.entries:
+                self._set_results(run, plan, scorer)
         except BaseException:
             self._set_results_so_far(run, plan, scorer)
             raise
@@ -373,7 +376,6 @@ class BaseHalvingSearchCV(SearchBase):
                 f"max_time={self.max_time!r} was over before the first split of one candidate "
                 "was done, so there is no result; raise max_time."
             )
-        self._set_results(run, plan, scorer)
         return reason
 
     # -- results
@@ -494,7 +496,8 @@ class BaseHalvingSearchCV(SearchBase):
         """Fit the best candidate that was measured, with all resources.
 
         This completes a search that was interrupted, by Ctrl-C or an exception, before its
-        refit, or that was fitted with ``refit=False``. It sets `best_estimator_`,
+        refit, or that was fitted with ``refit=False``; use `best_estimator_` then, because
+        `predict` and the other methods of the search require ``refit=True``. It sets `best_estimator_`,
         `refit_time_` and, if the data has names, `feature_names_in_`. The best candidate is
         chosen from `cv_results_` as in `fit`, and fitted with `best_params_`. Its resource
         is `max_resources_`, even if no candidate was evaluated with that, unless it failed

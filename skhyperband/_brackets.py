@@ -24,6 +24,9 @@ from skhyperband._space import Candidate
 
 Promotion = Literal["bracket", "level"]
 
+# A sampler that draws from few values repeats itself, although its space has no end.
+_MOST_ROUNDS_WITHOUT_NEW = 3
+
 
 @dataclass(frozen=True)
 class BracketRules:
@@ -80,8 +83,6 @@ class RunningBrackets:
 
     Attributes
     ----------
-    space_exhausted : bool
-        Whether the sampler had fewer candidates than a bracket takes.
     failed_rungs : list of Rung
         Those in which every candidate failed, so that none was promoted.
     n_levels : int or None
@@ -96,7 +97,6 @@ class RunningBrackets:
         initial_candidates: Sequence[Candidate] = (),
         rounds: Rounds | None = None,
     ):
-        self.space_exhausted = plan.space_exhausted
         self.failed_rungs: list[Rung] = []
         self._rounds = rounds or UntimedRounds(plan, repeats_forever=rules.repeats_forever)
         self.n_levels = self._rounds.n_levels
@@ -106,15 +106,30 @@ class RunningBrackets:
         self._brackets: dict[BracketKey, Bracket] = {}
         self._promoted: dict[BracketKey, list[int]] = defaultdict(list)
         self._n_entered = 0
+        self._n_new = 0
+        self._n_available = math.inf
+        if plan.space_exhausted:
+            self._n_available = sum(bracket.n_candidates for bracket in plan.brackets)
+        self._sampler_ran_out = False
 
     def levels(self) -> Iterator[Level]:
-        """Yield the levels of each round, while candidates come."""
+        """Yield the levels of each round, while new candidates come."""
+        n_without_new = 0
         for brackets in self._rounds:
-            n_before = self._n_entered
+            n_entered, n_new = self._n_entered, self._n_new
             self._brackets = {bracket.key: bracket for bracket in brackets}
             yield from group_by_level(brackets)
-            if self._n_entered == n_before:
+            if self._n_entered == n_entered:
                 return
+            n_without_new = 0 if self._n_new > n_new else n_without_new + 1
+            if self._rules.repeats_forever and n_without_new == _MOST_ROUNDS_WITHOUT_NEW:
+                self._sampler_ran_out = True
+                return
+
+    @property
+    def space_exhausted(self) -> bool:
+        """Whether the space had fewer candidates than the brackets take, and all have entered."""
+        return self._sampler_ran_out or self._n_entered >= self._n_available
 
     @property
     def end_reason(self) -> StopReason:
@@ -146,6 +161,7 @@ class RunningBrackets:
             if planned.iter == 0:
                 candidates = self._draw(bracket, sampler)
                 numbers = history.add_candidates(candidates)
+                self._n_new += sum(history.canonical_id(number) == number for number in numbers)
                 self._resize(bracket, len(numbers))
                 numbers += self._rounds.enter_measured(planned)
             else:
@@ -176,7 +192,7 @@ class RunningBrackets:
         """Make a bracket smaller that fewer candidates entered than were planned."""
         if n_candidates == bracket.n_candidates:
             return
-        self.space_exhausted = True
+        self._sampler_ran_out = True
         if n_candidates:
             smaller = bracket.resized(n_candidates, self._factor)
             sizes = [rung.n_candidates for rung in bracket.rungs]

@@ -1,6 +1,6 @@
 """Checks the data of a search: X, y and metadata have one length, and the splits fit them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,15 @@ class SearchData:
     @property
     def n_samples(self) -> int:
         return n_rows(self.X)
+
+    @property
+    def n_test_samples(self) -> int:
+        """The median number of samples in the test parts."""
+        return median_test_samples(self.splits)
+
+
+def median_test_samples(splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:
+    return int(np.median([len(test) for _, test in splits]))
 
 
 def fit_all(estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Any:

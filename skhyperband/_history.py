@@ -3,7 +3,7 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,26 @@ from skhyperband._records import (
 )
 from skhyperband._schedule import Level, Rung, RungKey
 from skhyperband._space import Candidate, candidate_key
+
+
+@dataclass
+class EvaluationTimes:
+    """The seconds of evaluations, fits and scores together."""
+
+    n_evaluations: int = 0
+    total: float = 0.0
+    longest: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add an evaluation."""
+        self.n_evaluations += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+
+    @property
+    def mean(self) -> float:
+        """The mean seconds of an evaluation."""
+        return self.total / self.n_evaluations
 
 
 class SearchHistory:
@@ -39,6 +59,8 @@ class SearchHistory:
     seconds : dict of RungKey to float
         The time of the fits and scores made for a rung, added up. The key does not contain
         the size of the rung: it may turn out smaller than planned, or with fewer splits.
+    times : dict of int to EvaluationTimes
+        Of the evaluations with each amount of the resource.
     """
 
     def __init__(self, split_order: Sequence[int], score: Callable[[Outcome], float]):
@@ -46,6 +68,7 @@ class SearchHistory:
         self.entries: list[RungEntry] = []
         self.outcomes: dict[EvaluationKey, Outcome] = {}
         self.seconds: dict[RungKey, float] = defaultdict(float)
+        self.times: dict[int, EvaluationTimes] = defaultdict(EvaluationTimes)
         self.split_order = split_order
         self._score = score
         self._scores: dict[EvaluationKey, float] = {}
@@ -53,6 +76,7 @@ class SearchHistory:
         self._canonical_ids: list[int] = []
         self._known_keys: dict[tuple[int, int, int], dict[int, EvaluationKey]] = {}
         self._last_seconds: dict[int, float] = {}
+        self._most_splits: dict[int, int] = defaultdict(int)
 
     # -- candidates
 
@@ -64,6 +88,10 @@ class SearchHistory:
             canonical_id = self._first_with.setdefault(candidate_key(candidate), number)
             self._canonical_ids.append(canonical_id)
         return list(range(first, len(self.candidates)))
+
+    def number_of(self, candidate: Candidate) -> int | None:
+        """Return the number of the first candidate that is equal to this one; None if none is."""
+        return self._first_with.get(candidate_key(candidate))
 
     def canonical_id(self, number: int) -> int:
         """Return the number of the first candidate that is equal to this one."""
@@ -100,12 +128,18 @@ class SearchHistory:
     def record(self, key: EvaluationKey, rung: Rung, outcome: Outcome) -> None:
         """Record the outcome of an evaluation that was made for a rung."""
         self._scores[key] = self._score(outcome)
-        self.seconds[rung.key] += outcome.fit_time + outcome.score_time
+        seconds = outcome.fit_time + outcome.score_time
+        self.seconds[rung.key] += seconds
+        self.times[key.n_resources].add(seconds)
         self.outcomes[key] = outcome
 
     def seconds_of(self, candidate: int) -> float | None:
         """Return the time of a candidate on the last level it was on; None for an entrant."""
         return self._last_seconds.get(candidate)
+
+    def n_splits_done(self, n_resources: int) -> int:
+        """Return the most splits on which candidates were evaluated with so much of the resource."""
+        return self._most_splits[n_resources]
 
     def mean_score(self, entry: RungEntry) -> float | None:
         """Return the mean score over the splits of the rung; None where some are missing."""
@@ -144,6 +178,9 @@ class SearchHistory:
             self._last_seconds[entry.candidate] = sum(o.fit_time + o.score_time for o in outcomes)
         counted = entries if complete else self._comparable(level, entries)
         self.entries += counted
+        for rung in {entry.rung for entry in counted}:
+            most = self._most_splits[rung.n_resources]
+            self._most_splits[rung.n_resources] = max(most, rung.n_splits)
         return self._result(level, counted, complete)
 
     def _comparable(self, level: Level, entries: Sequence[RungEntry]) -> list[RungEntry]:

@@ -47,11 +47,23 @@ def message_of_traceback(text: str) -> str:
 
     A text without frames is a message itself.
     """
+    exception, message = _end_of_traceback(text)
+    if not exception:
+        return message
+    return f"{message} ({exception})" if message else exception
+
+
+def exception_of_traceback(text: str) -> str:
+    """Return the name of the exception's type; it is empty for a text without frames."""
+    return _end_of_traceback(text)[0]
+
+
+def _end_of_traceback(text: str) -> tuple[str, str]:
+    """Return the name of the exception's type, and the first line of its message."""
     _, found, end = text.rpartition('\n  File "')
     if not found:
-        return text.strip().partition("\n")[0]
+        return "", text.strip().partition("\n")[0]
     after_frames = itertools.dropwhile(lambda line: line.startswith(" "), end.splitlines()[1:])
     line = next(after_frames, text.strip().splitlines()[-1])
     exception, _, message = line.partition(": ")
-    exception = exception.rpartition(".")[2].rstrip(": ")
-    return f"{message} ({exception})" if message else exception
+    return exception.rpartition(".")[2].rstrip(": "), message

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+from skhyperband._candidates import candidate_check, check_names
 from skhyperband._plan import Plan
 from skhyperband._resource_names import resolve_resource
 from skhyperband._resources import (
     N_SAMPLES,
+    guess_test_samples,
     lowest_n_samples,
     resolve_max_resources,
     resolve_min_resources,
@@ -27,11 +29,14 @@ class ProblemSize:
     n_samples, n_classes : int or None
         None if unknown. A plan that needs the number then raises.
     n_splits : int
+    n_test_samples : int or None
+        The median number of samples in the test parts. If None, it is guessed from `cv`.
     """
 
     n_samples: int | None
     n_splits: int
     n_classes: int | None
+    n_test_samples: int | None = None
 
 
 class SearchArguments(Protocol):
@@ -56,11 +61,15 @@ class SearchArguments(Protocol):
 
 def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
     """Return the plan of a search; raise if its arguments contradict each other."""
-    min_splits = resolve_min_splits(search.min_splits, search.cv, size.n_splits, size.n_samples)
+    n_test_samples = size.n_test_samples
+    if n_test_samples is None and size.n_samples is not None:
+        n_test_samples = guess_test_samples(search.cv, size.n_splits, size.n_samples)
+    min_splits = resolve_min_splits(search.min_splits, size.n_splits, n_test_samples)
     factor = exact_factor(search.factor)
     resource = resolve_resource(
         search.estimator, search.resource, _searched_names(search), search.max_resources
     )
+    _check_candidates(search, resource)
     largest = resolve_max_resources(
         search.max_resources, search.estimator, resource, size.n_samples
     )
@@ -91,6 +100,15 @@ def _searched_names(search: SearchArguments) -> set[str]:
     """Return the names of all parameters that candidates may set."""
     parts = [*as_space(search.param_distributions), *(search.initial_candidates or [])]
     return {name for part in parts for name in part}
+
+
+def _check_candidates(search: SearchArguments, resource: str) -> None:
+    """Raise for parameters in the space, or initial candidates, that the estimator refuses."""
+    space = as_space(search.param_distributions)
+    check_names(search.estimator, resource, space)
+    check_candidate = candidate_check(search.estimator, resource, space, own_sampler=False)
+    for candidate in search.initial_candidates or []:
+        check_candidate(dict(candidate), "initial_candidates contains")
 
 
 def _count_available(search: SearchArguments) -> int | None:

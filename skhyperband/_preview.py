@@ -27,6 +27,7 @@ from skhyperband._setup import (
     make_plan,
     make_scorer,
     read_data,
+    test_samples_of,
 )
 from skhyperband._sklearn_compat import n_rows
 from skhyperband._timing import (
@@ -55,10 +56,18 @@ def preview(
         n_samples = n_rows(X) if n_samples is None else n_samples
         if n_classes is None and y is not None and is_classifier(search.estimator):
             n_classes = count_classes(y)
+    n_test_samples = None
     if n_splits is None:
         n_splits = count_splits(search, X, y, params)
-    plan = resolve_plan(search, ProblemSize(n_samples, n_splits, n_classes))
+        if sizes["n_samples"] is None:
+            n_test_samples = test_samples_of(search, X, y, params)
+    plan = resolve_plan(search, ProblemSize(n_samples, n_splits, n_classes, n_test_samples))
     send(warn_of_lost_halvings(search, plan))
+    return _with_limit(search, plan)
+
+
+def _with_limit(search: HalvingArguments, plan: Plan) -> Plan:
+    """Return the plan with the time limit of the search."""
     if search.max_time is None:
         return plan
     return replace(plan, max_time=as_seconds(search.max_time, "max_time"))
@@ -95,7 +104,7 @@ def timed_preview(
     data = read_data(search, X, y, params)
     plan = make_plan(search, data)
     send(warn_of_lost_halvings(search, plan))
-    return _time_plan(search, data, plan, scorer, timer)
+    return _with_limit(search, _time_plan(search, data, plan, scorer, timer))
 
 
 def _without_side_effects(search: Any) -> Any:

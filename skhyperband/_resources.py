@@ -155,15 +155,15 @@ def lowest_n_samples(
     return n_classes * (2 * n_splits if is_smallest else _SAMPLES_PER_CLASS)
 
 
-def resolve_min_splits(
-    min_splits: Any, cv: Any, n_splits: int, n_samples: int | None
-) -> int | None:
-    """Return the number of splits of the lowest rungs; None for all."""
+def resolve_min_splits(min_splits: Any, n_splits: int, n_test_samples: int | None) -> int | None:
+    """Return the number of splits of the lowest rungs; None for all.
+
+    The number of samples in a test part is None if it is not known; it then suffices.
+    """
     if min_splits == "auto":
-        if n_samples is None:
+        if n_test_samples is None:
             return 1
-        needed = math.ceil(_TEST_SAMPLES_TO_RANK / _test_samples(cv, n_splits, n_samples))
-        return min(n_splits, needed)
+        return min(n_splits, math.ceil(_TEST_SAMPLES_TO_RANK / n_test_samples))
     if min_splits is not None and min_splits > n_splits:
         raise ValueError(
             f"min_splits={min_splits} exceeds the {n_splits} splits of cv; lower "
@@ -172,16 +172,31 @@ def resolve_min_splits(
     return None if min_splits is None else int(min_splits)
 
 
-def _test_samples(cv: Any, n_splits: int, n_samples: int) -> float:
+# Of splitters that draw the test part, unless they are told.
+_DEFAULT_TEST_SHARE = 0.1
+
+
+def guess_test_samples(cv: Any, n_splits: int, n_samples: int) -> int:
     """Return about how many samples a test part has, by what the splitter says of itself."""
-    test_size, n_repeats = getattr(cv, "test_size", None), getattr(cv, "n_repeats", 1)
-    if isinstance(test_size, numbers.Integral):
-        n_test = float(test_size)
-    elif isinstance(test_size, numbers.Real):
-        n_test = float(test_size) * n_samples
+    if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
+        n_test = _drawn_test_samples(cv.test_size, cv.train_size, n_samples)
+    elif isinstance(getattr(cv, "test_size", None), numbers.Integral):
+        n_test = cv.test_size
     else:
+        n_repeats = getattr(cv, "n_repeats", 1)
         n_test = n_samples / n_splits * (n_repeats if isinstance(n_repeats, int) else 1)
-    return max(1.0, n_test)
+    return max(1, round(n_test))
+
+
+def _drawn_test_samples(test_size: Any, train_size: Any, n_samples: int) -> float:
+    """Return the size of a test part that is drawn; a size is a share or a number of samples."""
+    if test_size is not None:
+        return float(
+            test_size if isinstance(test_size, numbers.Integral) else test_size * n_samples
+        )
+    if train_size is None:
+        return _DEFAULT_TEST_SHARE * n_samples
+    return n_samples - _drawn_test_samples(train_size, None, n_samples)
 
 
 def count_classes(y: Any) -> int:
@@ -197,8 +212,11 @@ def count_classes(y: Any) -> int:
 
 
 def are_in_time_order(splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
-    """Return whether each training part lies wholly before its test part."""
-    return all(train.max() < test.min() for train, test in splits)
+    """Return whether each training part lies wholly before its test part.
+
+    A single split says nothing of time: rows are often stacked as training and validation set.
+    """
+    return len(splits) > 1 and all(train.max() < test.min() for train, test in splits)
 
 
 def order_samples(

@@ -380,10 +380,15 @@ def failed_with_more(results: Results, row: int) -> bool:
     return bool((results["n_resources"][is_same] > results["n_resources"][row]).any())
 
 
-def rows_of_highest_level(results: Results) -> np.ndarray:
-    """Return the positions of the rows that belong to the highest level that was reached."""
+def rows_of_highest_level(results: Results, metric: str) -> np.ndarray:
+    """Return the positions of the rows of the highest level at which any row has a score.
+
+    If no row has one, it is the highest level that was reached.
+    """
     levels = np.stack([results["n_resources"], results["n_splits"]], axis=1)
-    highest = max(map(tuple, levels.tolist()))
+    has_score = ~np.isnan(results[f"mean_test_{metric}"])
+    counted = levels[has_score] if has_score.any() else levels
+    highest = max(map(tuple, counted.tolist()))
     return np.flatnonzero((levels == highest).all(axis=1))
 
 

@@ -7,8 +7,7 @@ with the maximum resource.
 
 import itertools
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
@@ -108,10 +107,10 @@ class TimedRounds:
     measure : callable
         Evaluates the estimator as it is given, with so much of the resource on the first split.
         Returns the seconds; None if it failed or there was no time for it.
-    enter_estimator : callable, or None
-        Makes the estimator as it is given a candidate, with what was measured of it, where the
-        plan does not fit. Takes the rung that it enters; returns the candidate's number in a
-        list, which is empty if it cannot be a candidate.
+    enter_estimator : callable
+        Makes the estimator as it is given a candidate, with what was measured of it. Takes the
+        rung that it enters, and whether the plan fits; returns the candidate's number in a
+        list, which is empty if no candidate was added.
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -128,7 +127,7 @@ class TimedRounds:
         *,
         repeats_forever: bool,
         measure: Callable[[int], float | None],
-        enter_estimator: Callable[[Rung], list[int]] | None,
+        enter_estimator: Callable[[Rung, bool], list[int]],
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -145,6 +144,7 @@ class TimedRounds:
         self._full_fit: float | None = None
         self._fixed_share = DEFAULT_FIXED_SHARE
         self._start = math.inf
+        self._plan_fits = False
 
     def __iter__(self) -> Iterator[Sequence[Bracket]]:
         """Yield the brackets of each round; measure the estimator as it is given before."""
@@ -158,8 +158,7 @@ class TimedRounds:
                 if one is None:
                     self.time_is_over = True
                     return
-                if one.brackets == tuple(planned):
-                    self._enter_estimator = None  # The plan fits.
+                self._plan_fits = self._plan_fits or one.brackets == tuple(planned)
                 yield [bracket.in_repeat(repeat) for bracket in one.brackets]
                 repeat += 1
                 left = tuple(n - taken for n, taken in zip(left, one.taken, strict=True))
@@ -181,8 +180,7 @@ class TimedRounds:
         With little time there are few candidates. Its evaluations are known already, and may be
         better than theirs.
         """
-        enter, self._enter_estimator = self._enter_estimator, None
-        return [] if enter is None or self._full_fit is None else enter(rung)
+        return [] if self._full_fit is None else self._enter_estimator(rung, self._plan_fits)
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""
@@ -211,9 +209,7 @@ class TimedRounds:
 
     def _n_splits_done(self) -> int:
         """Return the largest number of splits of the entries with the maximum resource."""
-        rungs = {entry.rung for entry in self._history.entries}
-        largest = self._plan.max_resources
-        return max((r.n_splits for r in rungs if r.n_resources == largest), default=0)
+        return self._history.n_splits_done(self._plan.max_resources)
 
     def has_time(self) -> bool:
         """Return whether the deadline is still to come."""
@@ -238,10 +234,7 @@ class TimedRounds:
 
     def _costs(self) -> Costs | None:
         """Return what evaluations have cost so far; None where nothing is known."""
-        times: dict[int, list[float]] = defaultdict(list)
-        for key, outcome in self._history.outcomes.items():
-            times[key.n_resources].append(outcome.fit_time + outcome.score_time)
-        measured = {n_resources: sum(t) / len(t) for n_resources, t in times.items()}
+        measured = {amount: times.mean for amount, times in self._history.times.items()}
         largest = self._plan.max_resources
         if largest in measured:
             full_fit = measured[largest]
@@ -257,11 +250,12 @@ class TimedRounds:
             full_fit=full_fit,
             measured=measured,
             n_workers=self._n_workers,
-            slowdown=self._slowdown(times),
+            slowdown=self._slowdown(),
             fixed_share=self._fixed_share,
         )
 
-    def _slowdown(self, times: Mapping[int, Sequence[float]]) -> float:
+    def _slowdown(self) -> float:
         """Return how much longer the levels took than their evaluations alone, at least 1."""
-        ideal = sum(max(sum(t) / self._n_workers, max(t)) for t in times.values())
+        of_amounts = self._history.times.values()
+        ideal = sum(max(times.total / self._n_workers, times.longest) for times in of_amounts)
         return max(1.0, (self._clock() - self._start) / ideal) if ideal > 0 else 1.0

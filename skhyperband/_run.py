@@ -8,7 +8,7 @@ from typing import Any
 
 from skhyperband._brackets import BracketRules, RunningBrackets
 from skhyperband._callbacks import SearchCallbacks
-from skhyperband._candidates import candidate_check, check_names
+from skhyperband._candidates import candidate_check
 from skhyperband._data import SearchData
 from skhyperband._executors import Executor, make_executor
 from skhyperband._fit_warnings import catching, every_time
@@ -90,6 +90,7 @@ class HalvingRun:
         self._clock = clock
         # Of the estimator as it is given, on the first split, by the amount of the resource.
         self._measured: dict[int, Outcome] = {}
+        self._estimator_is_initial = {} in initial
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
@@ -105,7 +106,7 @@ class HalvingRun:
             plan,
             rules=rules,
             initial_candidates=initial,
-            rounds=self._make_rounds(rules, enters_estimator={} not in initial),
+            rounds=self._make_rounds(rules),
         )
 
     def _make_executor(self, search: HalvingArguments, session: JournalSession | None) -> Executor:
@@ -153,7 +154,7 @@ class HalvingRun:
         for level in levels:
             self._sampler.tell(level)
 
-    def _make_rounds(self, rules: BracketRules, *, enters_estimator: bool) -> Rounds:
+    def _make_rounds(self, rules: BracketRules) -> Rounds:
         if self._deadline == math.inf:
             return UntimedRounds(self._plan, repeats_forever=rules.repeats_forever)
         return TimedRounds(
@@ -161,7 +162,7 @@ class HalvingRun:
             self.history,
             repeats_forever=rules.repeats_forever,
             measure=self._measure_estimator,
-            enter_estimator=self._enter_measured if enters_estimator else None,
+            enter_estimator=self._enter_estimator,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
@@ -196,23 +197,33 @@ class HalvingRun:
             return None
         return outcome.fit_time + outcome.score_time
 
-    def _enter_measured(self, rung: Rung) -> list[int]:
-        """Make the estimator as it is given a candidate, if its evaluation did not take too long."""
-        if self._plan.max_resources not in self._measured:
-            return []
-        return [self._enter_estimator(rung)]
-
-    def _enter_estimator(self, rung: Rung) -> int:
-        """Make the estimator as it is given a candidate, and return its number.
+    def _enter_estimator(self, rung: Rung, plan_fits: bool) -> list[int]:
+        """Make the estimator as it is given a candidate, if its evaluation did not take too long.
 
         If the time suffices for the whole plan this is not done: the search then has the same
-        results as one without a time limit.
+        results as one without a time limit. If the estimator is a candidate anyway, what was
+        measured of it counts.
         """
+        number = self.history.number_of({})
+        if number is not None:
+            self._record_measured(number, rung)
+            return []
+        is_measured = self._plan.max_resources in self._measured
+        if plan_fits or self._estimator_is_initial or not is_measured:
+            return []
+        return [self._add_estimator(rung)]
+
+    def _add_estimator(self, rung: Rung) -> int:
         (number,) = self.history.add_candidates([{}])
-        candidate, split = self.history.canonical_id(number), self.history.split_order[0]
-        for n_resources, outcome in self._measured.items():
-            self.history.record(EvaluationKey(candidate, n_resources, split), rung, outcome)
+        self._record_measured(number, rung)
         return number
+
+    def _record_measured(self, candidate: int, rung: Rung) -> None:
+        split = self.history.split_order[0]
+        for n_resources, outcome in self._measured.items():
+            key = EvaluationKey(candidate, n_resources, split)
+            if key not in self.history.outcomes:
+                self.history.record(key, rung, outcome)
 
     def _count_full_fit(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""
@@ -228,7 +239,7 @@ class HalvingRun:
             n_splits=1,
             n_halvings=0,
         )
-        entry = RungEntry(rung, self._enter_estimator(rung))
+        entry = RungEntry(rung, self._add_estimator(rung))
         self.history.close_level(Level(0, highest, 1, rungs=(rung,)), [entry])
 
     # -- the loop
@@ -294,13 +305,10 @@ class HalvingRun:
 def _make_checked_sampler(
     search: HalvingArguments, resource: str, seeds: Seeds, initial: list[dict[str, Any]]
 ) -> CheckedSampler:
-    """Return the sampler; raise for a space or for candidates that the estimator refuses."""
+    """Return the sampler, which raises for candidates that the estimator refuses."""
     space = as_space(search.param_distributions)
     is_users = not isinstance(search.sampler, str)
     check_candidate = candidate_check(search.estimator, resource, space, is_users)
-    check_names(search.estimator, resource, space)
-    for candidate in initial:
-        check_candidate(candidate, "initial_candidates contains")
     problem = SamplingProblem(
         space,
         initial,

@@ -107,7 +107,7 @@ class MetricRule:
         """
         if not callable(self.refit):
             return int(results[f"rank_test_{metric}"].argmin())
-        rows = rows_of_highest_level(results)
+        rows = rows_of_highest_level(results, metric)
         return int(rows[self._row_chosen_by_refit(take_rows_of(results, rows))])
 
     def _row_chosen_by_refit(self, results: Results) -> int:
@@ -122,6 +122,6 @@ class MetricRule:
         if not 0 <= int(index) < n_rows:
             raise IndexError(
                 f"refit={self.refit!r} returned {index!r}; the results that it is given "
-                f"have {n_rows} rows, those at the highest level."
+                f"have {n_rows} rows, those at the highest level with a score."
             )
         return int(index)

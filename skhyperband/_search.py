@@ -163,7 +163,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
-        completed. If the last level is incomplete, its candidates are compared on the
+        completed, the first one with `max_resources` included, however long it takes. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with
@@ -217,8 +217,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
         With several metrics, a str is the name of the metric by which the best
         candidate is chosen. A callable chooses it in any other way: it receives the
-        rows of `cv_results_` at the highest level that was reached (see Notes), and
-        returns the index of one of them.
+        rows of `cv_results_` at the highest level that was reached (see Notes), or, if
+        nothing has a score there, at the highest one with a score, and returns the index
+        of one of them.
     error_score : float or "raise", default=np.nan
         Value of the score if an error occurs in fitting or scoring. If ``"raise"``, the
         error is raised. If a number, a warning at the end of the search shows the
@@ -592,7 +593,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
-        completed. If the last level is incomplete, its candidates are compared on the
+        completed, the first one with `max_resources` included, however long it takes. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with
@@ -646,8 +647,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
 
         With several metrics, a str is the name of the metric by which the best
         candidate is chosen. A callable chooses it in any other way: it receives the
-        rows of `cv_results_` at the highest level that was reached (see Notes), and
-        returns the index of one of them.
+        rows of `cv_results_` at the highest level that was reached (see Notes), or, if
+        nothing has a score there, at the highest one with a score, and returns the index
+        of one of them.
     error_score : float or "raise", default=np.nan
         Value of the score if an error occurs in fitting or scoring. If ``"raise"``, the
         error is raised. If a number, a warning at the end of the search shows the

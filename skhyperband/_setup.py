@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._brackets import BracketRules
 from skhyperband._continuation import Continuation
-from skhyperband._data import SearchData, checked_data, read_splits
+from skhyperband._data import SearchData, checked_data, median_test_samples, read_splits
 from skhyperband._evaluator import Evaluator
 from skhyperband._journal import JournalSession, SharedContent, open_journal
 from skhyperband._messages import repr_of
@@ -95,7 +95,7 @@ def checked_arguments(
 def size_of(search: HalvingArguments, data: SearchData) -> ProblemSize:
     """Return what the plan of these data depends on."""
     n_classes = count_classes(data.y) if _classifies(search, data.y) else None
-    return ProblemSize(data.n_samples, len(data.splits), n_classes)
+    return ProblemSize(data.n_samples, len(data.splits), n_classes, data.n_test_samples)
 
 
 def _classifies(search: HalvingArguments, y: Any) -> bool:
@@ -152,6 +152,22 @@ def make_scorer(search: HalvingArguments, rule: MetricRule) -> Any:
     if not callable(search.scoring) and named_scorers(scorer) is None:
         rule.promoting(None)
     return scorer
+
+
+def test_samples_of(
+    search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]
+) -> int | None:
+    """Return the median number of samples in the test parts; None where `cv` cannot split yet."""
+    if X is None or hasattr(search.cv, "__next__"):
+        return None
+    X, y = checked_data(X, y, params)
+    _, split_params, _ = search._route(select_metadata(X, params, None))
+    cv = check_cv(copy.deepcopy(search.cv), y, classifier=is_classifier(search.estimator))
+    try:
+        splits = read_splits(cv, search.cv, X, y, split_params)
+    except ValueError:  # `fit` will be given y or groups.
+        return None
+    return median_test_samples(splits)
 
 
 def count_splits(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> int:

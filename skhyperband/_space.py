@@ -1,7 +1,6 @@
 """The search space: whether it is valid, how many candidates it has, and when two are equal."""
 
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from skhyperband._messages import repr_of
 
 Candidate = dict[str, Any]
-Space = list[Mapping[str, Any]]
+Space = list[dict[str, Any]]
 
 
 # --- candidates --------------------------------------------------------------------
@@ -54,8 +53,12 @@ def plain(value: Any) -> Any:
 def as_space(param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Space:
     """Return the space as a list of dicts."""
     if isinstance(param_distributions, Mapping):
-        return [param_distributions]
-    return list(param_distributions)
+        return [dict(param_distributions)]  # `ParameterSampler` takes no other mapping.
+    return [dict(part) for part in param_distributions]
+
+
+# A grid is listed in memory.
+_MOST_POINTS = 10_000_000
 
 
 def check_space(
@@ -83,7 +86,7 @@ def check_space(
                     f"param_distributions contains {name!r}, which is the resource: the "
                     "search sets it. Take it out, or choose another resource."
                 )
-    if lists_only and count_points(parts) > sys.maxsize:
+    if lists_only and count_points(parts) > _MOST_POINTS:
         raise ValueError(
             f"n_candidates='all' would be about 1e{math.log10(count_points(parts)):.0f} "
             "candidates, all points of the "

@@ -11,7 +11,7 @@ from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._measured import check_measured, check_metric
 from skhyperband._optuna import import_optuna, quiet
 from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters
-from skhyperband._results import Results, measured_metrics
+from skhyperband._results import Results, measured_metrics, rows_of_highest_level
 from skhyperband._samplers.encoding import with_defaults
 from skhyperband._space import as_space
 
@@ -163,7 +163,7 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         params.pop(search.resource_, None)
         candidates.append(with_defaults(params, space, defaults))
     parameters = optuna_parameters(space, candidates)
-    highest = _rows_of_highest_level_with_scores(results, metric)
+    highest = set(rows_of_highest_level(results, metric).tolist())
     trials = []
     for rows, candidate in zip(rows_by_candidate, candidates, strict=True):
         score = float(results[f"{_PREFIX}{metric}"][rows[-1]])
@@ -178,14 +178,6 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         trials.append(trial)
     _set_times(trials)
     return trials
-
-
-def _rows_of_highest_level_with_scores(results: Results, metric: str) -> set[int]:
-    sizes = list(zip(results["n_resources"].tolist(), results["n_splits"].tolist(), strict=True))
-    has_score = ~np.isnan(results[f"{_PREFIX}{metric}"])
-    scored = [size for size, is_scored in zip(sizes, has_score, strict=True) if is_scored]
-    highest = max(scored, default=None)
-    return {row for row, size in enumerate(sizes) if size == highest}
 
 
 def _rows_by_candidate(results: Results) -> list[list[int]]:

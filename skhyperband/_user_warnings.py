@@ -193,7 +193,8 @@ def warn_of_failures(
     paragraphs = [_describe_failed_rung(rung) for rung in failed_rungs]
     failures = _failures(history)
     if failures:
-        paragraphs.append(describe_failures(failures, len(history.outcomes), error_score))
+        text = describe_failures(failures, len(history.outcomes), error_score)
+        paragraphs.append(text + _describe_replayed_failures(history))
     if paragraphs:
         messages.append(UserMessage("\n".join(paragraphs), FitFailedWarning))
     non_finite = describe_non_finite(history)
@@ -207,6 +208,18 @@ def _describe_failed_rung(rung: Rung) -> str:
     if rung.n_candidates == 1:
         return f"The only candidate {scored}; it did not go on."
     return f"All {rung.n_candidates} candidates {scored}; none of them went on."
+
+
+def _describe_replayed_failures(history: SearchHistory) -> str:
+    """Return a paragraph on the failures that were read from a journal; empty if there are none."""
+    outcomes = history.outcomes.values()
+    n_replayed = sum(o.replayed for o in outcomes if o.failure is not None)
+    if not n_replayed:
+        return ""
+    return (
+        f"\n\n{n_replayed} of these failures were read from the journal, and not tried again; "
+        "if their cause is mended, use a new file."
+    )
 
 
 def _failures(history: SearchHistory) -> list[tuple[Candidate, str]]:
@@ -312,7 +325,7 @@ def raise_if_all_failed(history: SearchHistory, plan: Plan, min_resources: Any) 
         )
     raise ValueError(
         f"{message_of_traceback(first)}\n{none}; {_advice(first, plan, min_resources)} "
-        f"The first failure:\n{first}"
+        f"The first failure:\n{first}{_describe_replayed_failures(history)}"
     )
 
 
@@ -358,8 +371,9 @@ def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
     measured = int(search.cv_results_["n_resources"][search.best_index_])
     if measured >= highest:
         return []
+    failed = failed_with_more(search.cv_results_, search.best_index_)
     refit = "a refit takes all rows"
-    if resource != N_SAMPLES and failed_with_more(search.cv_results_, search.best_index_):
+    if resource != N_SAMPLES and failed:
         refit = "since it failed with more, best_params_ and a refit have that too"
     elif resource != N_SAMPLES:
         refit = f"best_params_ and a refit have {resource}={highest}"
@@ -367,7 +381,7 @@ def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
         f"No candidate has a score with {resource}={highest}: the best one was chosen, and "
         f"best_score_ was measured, with {resource}={measured}; {refit}."
     )
-    if search.max_time is not None:
+    if search.max_time is not None and not failed:
         text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
     return [UserMessage(text)]
 

@@ -369,8 +369,9 @@ def test_few_candidates_that_were_asked_for_are_none(search_class, space, option
 DEPTH = {"max_depth": range(1, 9)}
 
 
-def chosen(estimator, space=DEPTH, **options):
+def chosen(estimator, space=None, **options):
     """Return the resource that a search of this estimator chooses."""
+    space = space or {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Some have so few trees that next to nothing is compared.
         plan = HyperbandSearchCV(estimator, space, **options).plan(n_samples=9000, n_classes=2)

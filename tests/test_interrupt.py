@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from skhyperband import SuccessiveHalvingSearchCV, _base
+from tests.estimators import Scored
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
 PROGRAM = """
@@ -112,3 +115,25 @@ def test_ctrl_c_keeps_what_had_finished(where, n_rows, n_jobs, to_all, tmp_path)
     assert state["stop_reason"] == "interrupted"
     assert state["best"] is not None
     assert state["rungs"] == {9: 1, 13: 3}[n_rows]
+
+
+def test_ctrl_c_while_the_results_are_made_loses_nothing(monkeypatch, classification):
+    """The results are made again; the search can be completed as after any other Ctrl-C."""
+    make_results = _base.attributes_of_run
+    presses = iter([KeyboardInterrupt])
+
+    def interrupted_once(*args, **kwargs):
+        for press in presses:
+            raise press
+        return make_results(*args, **kwargs)
+
+    monkeypatch.setattr(_base, "attributes_of_run", interrupted_once)
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": [0.1, 0.5, 0.9]}, resource="n_units", max_resources=9, random_state=0
+    )
+
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "interrupted"
+    assert search.refit_best(*classification).best_params_["quality"] == 0.9

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from scipy.stats import uniform
+from scipy.stats import randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Scored
+from tests.estimators import Failing, Scored
 from tests.published import published
 
 QUALITY = {"quality": np.linspace(0.05, 0.95, 9)}
@@ -284,3 +284,45 @@ def test_start_of_workers_does_not_cost_the_result(classification):
 
     assert search.stop_reason_ == "max_time"
     assert search.best_params_ == {"n_units": 9}
+
+
+def test_repeats_end_where_the_sampler_has_nothing_new(classification):
+    """A distribution of few values has no end, but after all of them there is nothing to measure."""
+    search = hyperband(max_time=1e9).set_params(param_distributions={"quality": randint(1, 4)})
+
+    with pytest.warns(UserWarning, match="space ran out"):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "space_exhausted"
+    assert {params["quality"] for params in search.cv_results_["params"]} == {1, 2, 3}
+
+
+def test_space_has_not_run_out_where_the_time_has(classification):
+    """A space that is smaller than the plan ends a search only if all of it was entered."""
+    search = HyperbandSearchCV(
+        Scored(), {"quality": list(np.linspace(0.1, 0.9, 20))}, random_state=0, **COMMON
+    )
+    search._clock = Jumping(9)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.set_params(max_time=1).fit(*classification)
+
+    assert search.stop_reason_ == "max_time"
+    assert len(np.unique(search.cv_results_["candidate_id"])) < 20
+    assert not search.plan_.space_exhausted
+    assert not any("space ran out" in str(warning.message) for warning in caught)
+
+
+def test_raising_the_limit_is_no_advice_where_the_finalists_failed(classification):
+    """Where they had R and failed, more time would not help."""
+    search = SuccessiveHalvingSearchCV(
+        Failing(below=2.0, from_units=9), QUALITY, n_candidates="all", random_state=0, **COMMON
+    ).set_params(max_time=1e9)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(*classification)
+
+    (text,) = [t for t in (str(w.message) for w in caught) if "No candidate has a score" in t]
+    assert "max_time" not in text

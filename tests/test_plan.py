@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.tree import DecisionTreeClassifier
 
+from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._plan import Plan
 from skhyperband._schedule import (
     assign_places,
@@ -753,3 +755,31 @@ def test_to_frame_without_pandas_raises(monkeypatch):
 
     with pytest.raises(ImportError, match=r"skhyperband\[pandas\]"):
         hyperband_plan(3).to_frame()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"param_distributions": {"max_dept": [1, 2]}}, "max_dept", id="space"),
+        pytest.param({"initial_candidates": [{"max_dept": 1}]}, "max_dept", id="candidate"),
+    ],
+)
+def test_plan_refuses_names_that_the_estimator_does_not_have(search_class, options, message):
+    """A misspelt parameter is found before anything is fitted, in the preview too."""
+    search = search_class(DecisionTreeClassifier(), {"max_depth": [1, 2, 3]}).set_params(**options)
+
+    with pytest.raises(ValueError, match=message):
+        search.plan(n_samples=500, n_classes=2)
+
+
+def test_timed_plan_has_the_limit(classification):
+    """It says how rounds follow each other, as a plan without measured times does."""
+    search = SuccessiveHalvingSearchCV(
+        DecisionTreeClassifier(), {"max_depth": [1, 2, 3]}, max_time=60, cv=2
+    )
+
+    with pytest.warns(UserWarning, match="only 3 candidates"):
+        plan = search.plan(*classification, timed=True)
+
+    assert plan.max_time == 60
+    assert "max_time=60 s" in str(plan)

@@ -350,7 +350,7 @@ def test_training_on_in_kind_only_is_another_computation(path, classification):
 
 
 def test_failures_are_replayed(path, classification, assert_same_results):
-    """They are told as if they had happened again, and cost nothing."""
+    """They are told as if they had happened again, with a note, and cost nothing."""
     search = halving(Failing(below=0.3), journal=path)
     with pytest.warns(FitFailedWarning, match=r"too low") as first:
         results = search.fit(*classification).cv_results_
@@ -359,7 +359,11 @@ def test_failures_are_replayed(path, classification, assert_same_results):
 
     assert search.n_replayed_ == n_rows(path)
     assert_same_results(search.cv_results_, results)
-    assert [str(w.message) for w in again] == [str(w.message) for w in first]
+    note = (
+        "\n\n9 of these failures were read from the journal, and not tried again; if their cause is "
+        "mended, use a new file."
+    )
+    assert [str(w.message) for w in again] == [str(w.message) + note for w in first]
     assert search.rungs_.rungs[0].n_failures == 9
 
 
@@ -878,3 +882,52 @@ def test_file_that_is_no_journal_is_no_frame(tmp_path):
         read_journal(tmp_path / "x")
     with pytest.raises(FileNotFoundError, match="no journal"):
         read_journal(tmp_path / "y")
+
+
+# --- failures ----------------------------------------------------------------------
+
+
+class Mended(Scored):
+    """Raises the exception until it is mended, if the quality is below a limit."""
+
+    broken = True
+    error: type[Exception] = ArithmeticError
+
+    def __init__(self, quality=0.0, n_units=1, label=None, below=2.0):
+        super().__init__(quality, n_units, label)
+        self.below = below
+
+    def fit(self, X, y=None):
+        """Raise, or fit."""
+        if self.broken and self.quality < self.below:
+            raise self.error("oh")
+        return super().fit(X, y)
+
+
+def test_search_that_failed_wholly_is_made_again(path, classification, monkeypatch):
+    """What is wrong can be mended without a new file."""
+    search = halving(Mended(), journal=path)
+    with pytest.raises(ValueError, match="oh"):
+        search.fit(*classification)
+    assert n_rows(path) == 0
+
+    monkeypatch.setattr(Mended, "broken", False)
+    search.fit(*classification)
+
+    assert search.n_replayed_ == 0
+    assert search.rungs_.rungs[0].n_failures == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError, OSError, ModuleNotFoundError])
+def test_failures_of_the_machine_are_tried_again(path, classification, monkeypatch, error):
+    """There may be more memory now, or the file or the module that was missing."""
+    monkeypatch.setattr(Mended, "error", error)
+    search = halving(Mended(below=0.5), journal=path)
+    with pytest.warns(FitFailedWarning, match=error.__name__):
+        search.fit(*classification)
+
+    monkeypatch.setattr(Mended, "broken", False)
+    search.fit(*classification)
+
+    assert search.n_replayed_ > 0
+    assert search.rungs_.rungs[0].n_failures == 0

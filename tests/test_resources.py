@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
+from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     BaggingRegressor,
     HistGradientBoostingClassifier,
@@ -15,9 +16,11 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import (
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
     LeaveOneOut,
     LeavePOut,
+    PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
     TimeSeriesSplit,
@@ -34,6 +37,7 @@ from skhyperband._resources import (
     SampleResource,
     Split,
     count_classes,
+    guess_test_samples,
     lowest_n_samples,
     order_samples,
     order_splits,
@@ -284,13 +288,13 @@ def pairs(*splits):
 
 IN_TIME_ORDER = {
     "list": list(TimeSeriesSplit(2).split(np.zeros(12))),
-    "one split in two halves": pairs((range(6), range(6, 12))),
     "gap": list(TimeSeriesSplit(2, gap=2).split(np.zeros(12))),
     "rolling": pairs((range(4), range(4, 6)), (range(2, 6), range(6, 8))),
     "test parts that overlap": pairs((range(4), range(4, 12)), (range(6), range(6, 12))),
     "in another order of splits": pairs((range(8), range(8, 12)), (range(4), range(4, 8))),
 }
 NOT_IN_TIME_ORDER = {
+    "validation set that comes last": pairs((range(8), range(8, 12))),
     "unshuffled folds": list(KFold(2).split(np.zeros(12))),
     "shuffled folds": list(KFold(3, shuffle=True, random_state=0).split(np.zeros(12))),
     "random split": list(ShuffleSplit(1, random_state=0).split(np.zeros(12))),
@@ -320,7 +324,8 @@ def test_other_splits_are_taken_at_random(splits):
 
 def test_time_order_does_not_depend_on_the_order_of_rows():
     """The most recent samples are those with the largest numbers, however they are listed."""
-    (split,) = order_samples(pairs(([3, 0, 4, 1], [6, 5])), classes=None, groups=None, seed=0)
+    splits = pairs(([3, 0, 4, 1], [6, 5]), ([1, 0], [4, 3]))
+    split, _ = order_samples(splits, classes=None, groups=None, seed=0)
 
     np.testing.assert_array_equal(SampleResource(6).train_rows(split, 3), [3, 4])
 
@@ -771,7 +776,7 @@ def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
     ("cv", "n_splits", "n_samples", "min_splits"),
     [
         pytest.param(5, 5, 250, 1, id="test parts of 50"),
-        pytest.param(5, 5, 249, 2, id="test parts just below"),
+        pytest.param(5, 5, 245, 2, id="test parts just below"),
         pytest.param(5, 5, 100_000, 1, id="large"),
         pytest.param(5, 5, 100, 3, id="test parts of 20"),
         pytest.param(5, 5, 30, 5, id="no more than there are"),
@@ -781,12 +786,48 @@ def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
         pytest.param(ShuffleSplit(20, test_size=0.25), 20, 400, 1, id="share of a shuffle"),
         pytest.param(ShuffleSplit(20, test_size=10), 20, 400, 5, id="number of a shuffle"),
         pytest.param([(0, 1)] * 4, 4, 100, 2, id="list"),
-        pytest.param(5, 5, None, 1, id="number of samples not known"),
+        pytest.param(ShuffleSplit(50), 50, 1000, 1, id="default of a shuffle"),
+        pytest.param(ShuffleSplit(20, train_size=0.5), 20, 80, 2, id="rest of a training share"),
+        pytest.param(ShuffleSplit(20, train_size=55), 20, 80, 2, id="rest of a training number"),
+        pytest.param(TimeSeriesSplit(5, test_size=10), 5, 400, 5, id="number of a time series"),
     ],
 )
 def test_automatic_number_of_splits_holds_enough_test_samples(cv, n_splits, n_samples, min_splits):
     """The test parts of the lowest rungs hold about 50 samples, if there are as many."""
-    assert resolve_min_splits("auto", cv, n_splits, n_samples) == min_splits
+    n_test = guess_test_samples(cv, n_splits, n_samples)
+
+    assert resolve_min_splits("auto", n_splits, n_test) == min_splits
+
+
+def test_one_split_suffices_where_the_number_of_samples_is_not_known():
+    """Without data the lowest rungs use one split."""
+    assert resolve_min_splits("auto", 5, None) == 1
+
+
+FIRST_FOLD = np.repeat([0, 1, 2, -1], [5, 5, 5, 385])
+
+
+@pytest.mark.parametrize(
+    ("cv", "groups", "min_splits"),
+    [
+        pytest.param(PredefinedSplit(FIRST_FOLD), None, 3, id="small folds"),
+        pytest.param([(range(300), range(300, 310))] * 7, None, 5, id="list"),
+        pytest.param(GroupShuffleSplit(6, test_size=2), range(10), 1, id="number of groups"),
+        pytest.param(GroupShuffleSplit(6, test_size=2), range(200), 6, id="many groups"),
+    ],
+)
+def test_automatic_number_of_splits_follows_the_test_parts_of_the_data(cv, groups, min_splits):
+    """In `fit`, and in a plan for data, the real test parts decide, not what the splitter says."""
+    X, y = make_classification(400, random_state=0)
+    params = {} if groups is None else {"groups": np.resize(groups, 400)}
+    search = SuccessiveHalvingSearchCV(
+        LogisticRegression(), {"C": [0.1, 1, 10]}, cv=cv, random_state=0
+    )
+
+    plan = search.plan(X, y, **params)
+
+    assert plan.rungs[0].n_splits == min_splits
+    assert search.fit(X, y, **params).plan_ == plan
 
 
 @pytest.mark.parametrize(

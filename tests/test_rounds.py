@@ -433,6 +433,24 @@ def test_initial_candidates_wait_for_later_rounds(timed):
     assert {candidate["quality"] for candidate in initial} <= set(entered)
 
 
+@each_search
+@pytest.mark.parametrize("share", [0.3, 1.5])
+def test_estimator_that_is_an_initial_candidate_is_evaluated_once(timed, kind, share):
+    """What was measured of it before the first round counts, whether the plan fits or not."""
+    fits = []
+
+    class Recording(Timed):
+        def fit(self, X, y=None):
+            fits.append((self.quality, self.n_units, X.sum()))
+            return super().fit(X, y)
+
+    _, seconds = timed(kind)
+    timed(kind, max_time=share * seconds, model=Recording, initial_candidates=[{}])
+
+    as_given = [fit for fit in fits if fit[0] == Recording().quality]
+    assert len(as_given) == len(set(as_given)) > 0
+
+
 def test_plan_is_repeated_until_the_time_is_over(timed):
     """With n_repeats=None whole plans are run, and a smaller round at the end."""
     whole, seconds = timed("hyperband")

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Noting
+from tests.estimators import Failing, Noting
 from tests.published import published
 
 SMOOTHING = {"var_smoothing": loguniform(1e-9, 10)}
@@ -957,3 +957,29 @@ def test_scoring_that_is_wrong_costs_few_evaluations(classification, tmp_path, n
 
     n_fits = sum(len(notes.read_text().splitlines()) for notes in tmp_path.iterdir())
     assert 1 <= n_fits < 1000
+
+
+def test_callable_refit_is_given_rows_with_a_score(classification):
+    """Where all finalists failed, it chooses among the level below, as refit=True does."""
+    given = []
+
+    def best(results):
+        given.append(results["n_resources"].tolist())
+        return int(np.argmax(results["mean_test_score"]))
+
+    options = {"resource": "n_units", "max_resources": 9, "min_resources": 1, "random_state": 0}
+    estimator = Failing(below=2.0, from_units=9)
+    space = {"quality": np.linspace(0.05, 0.95, 9)}
+    expected, search = (
+        SuccessiveHalvingSearchCV(estimator, space, n_candidates=9, refit=refit, cv=2, **options)
+        for refit in (True, best)
+    )
+    for one in (expected, search):
+        with (
+            pytest.warns(FitFailedWarning),
+            pytest.warns(UserWarning, match="No candidate has a score with n_units=9"),
+        ):
+            one.fit(*classification)
+
+    assert 9 not in given[0]
+    assert search.best_index_ == expected.best_index_

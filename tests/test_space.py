@@ -1,7 +1,10 @@
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from scipy.stats import uniform
 
+from skhyperband import SuccessiveHalvingSearchCV
 from skhyperband._space import (
     as_space,
     candidate_key,
@@ -9,6 +12,7 @@ from skhyperband._space import (
     is_finite,
     space_size,
 )
+from tests.estimators import Scored
 from tests.spaces import DISTRIBUTIONS, HUGE, LISTS, MIXED, PARTS
 
 # --- which candidates are the same -------------------------------------------------
@@ -171,3 +175,22 @@ def test_check_space_refuses_distributions_in_a_grid():
 def test_check_space_accepts_a_grid():
     """Lists can be walked through from one end to the other."""
     check_space({"a": [1], "b": range(2)}, lists_only=True, resource="n_samples")
+
+
+def test_space_may_be_any_mapping(classification):
+    """A mapping that is no dict is drawn from like one."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), MappingProxyType({"quality": [0.1, 0.9]}), resource="n_units", max_resources=3
+    )
+
+    assert search.fit(*classification).best_params_["quality"] == 0.9
+
+
+def test_a_grid_that_memory_cannot_hold_is_refused():
+    """All points are listed; the error says how many there would be."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(), {"quality": range(10_000), "label": range(10_000)}, n_candidates="all"
+    )
+
+    with pytest.raises(ValueError, match="about 1e8 candidates"):
+        search.plan(n_samples=500, n_classes=2)

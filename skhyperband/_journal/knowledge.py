@@ -12,6 +12,9 @@ from skhyperband._journal.replay import as_outcome, json_value
 from skhyperband._records import LevelResult, Outcome, Task
 from skhyperband._space import Candidate, Space
 
+_MISSING = object()
+_Reader = Callable[[Any], Any]
+
 # The round of all that was evaluated before the search.
 BEFORE_THE_SEARCH = -1
 
@@ -82,9 +85,10 @@ def _recognised(
 ) -> Iterator[tuple[Candidate, Entry]]:
     """Yield the entries that the search would make as well, with their candidates."""
     candidates: dict[str, Candidate | None] = {}
+    parts = [{name: _reader(values) for name, values in part.items()} for part in space]
     for key, entry in entries.items():
         if entry.params not in candidates:
-            candidates[entry.params] = _candidate_of(json.loads(entry.params), space)
+            candidates[entry.params] = _candidate_of(json.loads(entry.params), parts)
         candidate = candidates[entry.params]
         if candidate is None or entry.split >= n_splits:
             continue
@@ -92,34 +96,41 @@ def _recognised(
             yield candidate, entry
 
 
-def _candidate_of(params: Mapping[str, Any], space: Space) -> Candidate | None:
+def _candidate_of(
+    params: Mapping[str, Any], parts: Sequence[Mapping[str, _Reader]]
+) -> Candidate | None:
     """Return the candidate that was written as these parameters; None if the space lacks it."""
-    for part in space:
+    for part in parts:
         if part.keys() == params.keys():
-            found = {name: _value_of(params[name], part[name]) for name in params}
-            if all(values for values in found.values()):
-                return {name: value for name, (value,) in found.items()}
+            found = {name: part[name](params[name]) for name in params}
+            if all(value is not _MISSING for value in found.values()):
+                return found
     return None
 
 
-def _value_of(written: Any, values: Any) -> list[Any]:
-    """Return the value that was written so, in a list; an empty list if there is none.
+def _reader(values: Any) -> _Reader:
+    """Return a function that returns the value that was written so, or that it is missing.
 
     A number is itself if it comes from a distribution. A value of a list is recognised by how it
     is written; what else it is, its key says.
     """
     if isinstance(values, range):
-        return [written] if type(written) is int and written in values else []
+        return lambda written: written if type(written) is int and written in values else _MISSING
     if hasattr(values, "rvs"):
-        if type(written) not in (int, float):
-            return []
-        low, high = values.support() if hasattr(values, "support") else (written, written)
-        return [written] if low <= written <= high else []
+        return lambda written: written if _has_in_support(values, written) else _MISSING
+    by_text: dict[str, Any] = {}
     for value in values:
-        shown = json_value(value)
-        if type(shown) is type(written) and shown == written:
-            return [value]
-    return []
+        by_text.setdefault(repr(json_value(value)), value)
+    return lambda written: by_text.get(repr(written), _MISSING)
+
+
+def _has_in_support(distribution: Any, number: Any) -> bool:
+    if type(number) not in (int, float):
+        return False
+    if not hasattr(distribution, "support"):
+        return True
+    low, high = distribution.support()
+    return bool(low <= number <= high)
 
 
 def _level(

@@ -1,5 +1,6 @@
 """Replays evaluations from a journal, and adds new ones to it."""
 
+import builtins
 import collections
 import contextlib
 import json
@@ -20,7 +21,7 @@ from skhyperband._executors.base import (
 )
 from skhyperband._journal.database import LARGEST_INTEGER, Journal
 from skhyperband._journal.entries import Entry
-from skhyperband._messages import repr_of, shortened
+from skhyperband._messages import exception_of_traceback, repr_of, shortened
 from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome, Scores, Task
 from skhyperband._sklearn_compat import named_scorers
 
@@ -57,6 +58,10 @@ class ReplayingExecutor:
         self._keys = keys
         self._suffices = suffices
         self._is_too_late = is_too_late
+        # Failures wait here until something has succeeded. A search that fails wholly leaves none,
+        # since the user will mend what is wrong and start it again.
+        self._waiting: list[tuple[bytes, Entry]] = []
+        self._has_succeeded = not journal.is_empty()
 
     @property
     def n_workers(self) -> int:
@@ -93,6 +98,15 @@ class ReplayingExecutor:
         entry = self._journal.find(key)
         return key, entry if entry is not None and self._suffices(entry) else None
 
+    def _add(self, key: bytes, entry: Entry) -> None:
+        """Add an evaluation to the journal, once any has succeeded."""
+        self._waiting.append((key, entry))
+        self._has_succeeded = self._has_succeeded or entry.failure is None
+        if self._has_succeeded:
+            for waiting in self._waiting:
+                self._journal.add(*waiting)
+            self._waiting.clear()
+
     def _run_unknown(self, run: "_Run", first: int) -> Iterator[FinishedTask]:
         """Run the tasks from this one on that the journal lacks, and those that follow them."""
         running = self._executor.run(
@@ -104,7 +118,7 @@ class ReplayingExecutor:
             for number, result in finished:
                 position, key, task = run.unknown[first + number]
                 if isinstance(result, Outcome) and _is_repeatable(result):
-                    self._journal.add(key, _as_entry(task, result))
+                    self._add(key, _as_entry(task, result))
                 yield FinishedTask(position, result)
                 yield from run.take_replayed()
 
@@ -201,7 +215,18 @@ _TRANSIENT = (FailedStep.SCORING, FailedStep.WORKER, FailedStep.TIMEOUT)
 
 def _is_repeatable(outcome: Outcome) -> bool:
     """Return whether a second run of the evaluation would give the same outcome."""
-    return outcome.failure is None or outcome.failure.step not in _TRANSIENT
+    failure = outcome.failure
+    if failure is None:
+        return True
+    return failure.step not in _TRANSIENT and not _is_of_the_machine(failure)
+
+
+def _is_of_the_machine(failure: Failure) -> bool:
+    """Return whether memory, a file or a module was missing, which may be there the next time."""
+    name = exception_of_traceback(failure.text)
+    kind = getattr(builtins, name, object)
+    # NumPy and PyTorch have memory errors of their own.
+    return name.endswith("MemoryError") or issubclass(kind, (OSError, ImportError))
 
 
 def as_outcome(entry: Entry) -> Outcome:

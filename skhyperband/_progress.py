@@ -10,6 +10,7 @@ from skhyperband._observers import Observer
 from skhyperband._plan import Plan
 from skhyperband._records import LevelResult, Outcome, RungEntry, Task
 from skhyperband._schedule import Level, RungEvaluations, count_evaluations
+from skhyperband._space import plain
 
 # A level that takes longer prints a line now and then.
 _SECONDS_OF_SILENCE = 60.0
@@ -271,6 +272,7 @@ def _scores_text(scores: Any) -> str:
 
 
 def _value_text(value: Any) -> str:
+    value = plain(value)
     if isinstance(value, float):
         return f"{value:.4g}"
     text = " ".join(repr_of(value).split())

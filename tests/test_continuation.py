@@ -1778,6 +1778,25 @@ def test_xgboost_bins_a_split_once_for_all_continued_candidates(
     assert_same_results(differing, fresh)
 
 
+def test_xgboost_with_weights_of_features_is_continued(classification):
+    """The rows are not shared then; the fit continues all the same, without a warning."""
+    search = published(
+        SuccessiveHalvingSearchCV,
+        xgboost(feature_weights=np.ones(6), colsample_bytree=0.5)(),
+        {"learning_rate": np.linspace(0.1, 0.9, 3)},
+        n_candidates=3,
+        resource="n_estimators",
+        max_resources=9,
+        cv=2,
+        continue_training=True,
+        random_state=0,
+    ).fit(*classification)
+
+    results = search.cv_results_
+    upper = results["iter"] > 0
+    assert (results["n_resources_trained"][upper] < results["n_resources"][upper]).all()
+
+
 FRAMED = {
     "LightGBM": (lightgbm(), "n_estimators"),
     "XGBoost": (xgboost(enable_categorical=True), "n_estimators"),

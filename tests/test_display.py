@@ -12,6 +12,7 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SearchDisplay, SuccessiveHalvingSearchCV
+from skhyperband._display.parameters import _label
 from tests.estimators import Failing, Scored
 
 KINDS = ("rungs", "incumbent", "parameters", "importances")
@@ -868,3 +869,11 @@ def test_divided_axes_stay_in_their_place(classification, plt, layout):
     left = axes[0].get_window_extent().x1
     assert len(axes[1].child_axes) == 2
     assert all(panel.get_window_extent().x0 > left for panel in display.axes_)
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [(np.int64(5), "5"), (np.True_, "True"), (np.str_("a"), "a")]
+)
+def test_values_are_labelled_as_those_of_python(value, label):
+    """A candidate from a list of NumPy's numbers reads like any other."""
+    assert _label(value) == label

@@ -358,7 +358,7 @@ def test_processes_end_with_their_owner():
 
 
 def test_running_evaluations_can_be_ended_from_another_thread():
-    """They are skipped, and the callable can be used afterwards."""
+    """They are skipped, and the callable can be used again."""
     evaluate = LimitedEvaluate(Adding(), 600.0)
     results = []
     thread = threading.Thread(target=lambda: results.append(evaluate(Task({}, 1, 1))))
@@ -371,6 +371,7 @@ def test_running_evaluations_can_be_ended_from_another_thread():
     thread.join(60)
 
     assert results == [Skipped()]
+    evaluate.begin()
     assert evaluate(Task({}, 1, 0)).test_scores == 1.0
 
 

@@ -10,7 +10,7 @@ from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._plan import Plan
-from skhyperband._progress import ProgressPrinter, RemainingTime, duration_text
+from skhyperband._progress import ProgressPrinter, RemainingTime, _value_text, duration_text
 from skhyperband._records import Outcome, RungEntry, Task
 from skhyperband._schedule import exact_factor, hyperband, resource_ladder, successive_halving
 from tests.estimators import Failing, Scored
@@ -333,3 +333,9 @@ def test_wide_numbers_keep_their_columns(classification, capsys):
     lines = [line for line in printed(capsys) if line.startswith("    candidate")]
     assert len({line.index("accuracy=") for line in lines}) == 1
     assert len({line.index("C=") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("value", [np.int64(5), np.True_, np.str_("a"), np.float64(0.5)])
+def test_values_are_printed_as_those_of_python(value):
+    """A candidate from a list of NumPy's numbers reads like any other."""
+    assert _value_text(value) == repr(value.item())

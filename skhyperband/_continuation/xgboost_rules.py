@@ -11,6 +11,7 @@ from skhyperband._continuation.base import (
     Parameters,
     TrainingIncrement,
     exact_with,
+    is_same,
     one_of,
     refuses,
     reproducible,
@@ -29,7 +30,10 @@ def _continue_xgboost(fitted: Any, increment: TrainingIncrement) -> Any:
         type(increment.data[0]) is np.ndarray
         and increment.fit_params.keys() <= {"sample_weight"}
         and hasattr(booster, "reset")  # From XGBoost 3.0 on.
-        and all(params.get(name) in values for name, values in _PARAMETERS_OF_SHARED_BINS.items())
+        and all(
+            any(is_same(params.get(name), value) for value in values)
+            for name, values in _PARAMETERS_OF_SHARED_BINS.items()
+        )
         and not callable(params.get("objective"))
     )
     if not can_share_bins:

@@ -11,7 +11,7 @@ from skhyperband._display.measurements import LevelSize, Measurements
 from skhyperband._messages import repr_of
 from skhyperband._samplers.axes import is_finite_number, suits_log_scale
 from skhyperband._samplers.encoding import with_defaults
-from skhyperband._space import Space, value_key
+from skhyperband._space import Space, plain, value_key
 
 # Numbers of a list that has no more than these stand side by side.
 _MOST_SIDE_BY_SIDE = 8
@@ -177,6 +177,7 @@ def _identity(value: Any) -> Any:
 
 def _label(value: Any) -> str:
     """Return a value of a parameter as a short text in one line."""
+    value = plain(value)
     text = value if isinstance(value, str) else getattr(value, "__name__", None) or repr_of(value)
     if isinstance(value, (float, np.floating)):
         text = f"{value:g}"

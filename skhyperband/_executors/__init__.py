@@ -13,7 +13,7 @@ from joblib.parallel import (
 
 from skhyperband._executors.base import Executor
 from skhyperband._executors.cluster import Cluster, ClusterExecutor
-from skhyperband._executors.joblib_executor import JoblibExecutor
+from skhyperband._executors.joblib_executor import JoblibExecutor, environment_of_worker
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._executors.limited_executor import LimitedExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
@@ -70,20 +70,11 @@ def make_executor(
         if n_workers == 1:
             return SequentialExecutor(evaluate)
         return JoblibExecutor(evaluate, n_jobs, pre_dispatch)
-    limited = LimitedEvaluate(evaluate, max_fit_time, env=_environment(n_workers))
+    limited = LimitedEvaluate(evaluate, max_fit_time, env=environment_of_worker(n_workers))
     if n_workers == 1:
         return LimitedExecutor(SequentialExecutor(limited), limited)
     waiting = JoblibExecutor(limited, n_workers, pre_dispatch, backend="threading")
     return LimitedExecutor(waiting, limited)
-
-
-def _environment(n_workers: int) -> dict[str, str]:
-    """Return the environment variables by which loky gives each worker its share of the cores."""
-    backend, _ = get_active_backend()
-    if not isinstance(backend, LokyBackend):
-        backend = LokyBackend()
-    environment: dict[str, str] = backend._prepare_worker_env(n_workers)
-    return environment
 
 
 # --- clusters ----------------------------------------------------------------------

@@ -6,6 +6,7 @@ import mmap
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import time
 import uuid
@@ -100,16 +101,25 @@ def _receive(key: str, sender: int, packed: np.ndarray, sizes: list[int]) -> Rec
 
 
 @functools.cache  # Every task that arrives calls it, and one thread is enough.
-def exit_with_parent(sender: int) -> None:
+def exit_with_parent(sender: int, *, with_group: bool = False) -> None:
     """Start a thread that ends this worker of loky when the process that sent it work is killed.
 
     Otherwise it would finish its fit, and then wait five minutes for more work. Workers of other
     backends are left alone: a Dask worker may outlive the process that uses it.
+
+    Parameters
+    ----------
+    sender : int
+        The number of the process.
+    with_group : bool
+        Whether the group of this process, of which it is the first, is ended with it.
     """
 
     def watch() -> None:
         while os.getppid() == sender:
             time.sleep(1)
+        if with_group:
+            os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)
 
     if os.name == "posix" and multiprocessing.current_process().name.startswith("Loky"):

@@ -13,11 +13,12 @@ N_ATTEMPTS = 2
 
 
 def retry_in_isolation(
-    broadcast: Broadcast, suspects: Mapping[int, Task]
+    broadcast: Broadcast, suspects: Mapping[int, Task], env: Mapping[str, str]
 ) -> Generator[FinishedTask, None, None]:
     """Run one task after another in a process that runs nothing else, not even another search.
 
-    A task during which this process ends at each attempt is the one that killed its worker.
+    A task during which this process ends at each attempt is the one that killed its worker. The
+    process has the same environment variables, and with them as many threads, as the worker had.
     """
     packed = PackedValue(*broadcast.pack())
     with contextlib.ExitStack() as processes:
@@ -25,7 +26,7 @@ def retry_in_isolation(
         for position, task in suspects.items():
             for _ in range(N_ATTEMPTS):
                 if process is None:
-                    process = LoneProcess(packed)
+                    process = LoneProcess(packed, env)
                     processes.callback(process.kill)
                 try:
                     outcome = process.run(task)

@@ -31,7 +31,7 @@ from skhyperband._executors.states import LocalStateStore
 from skhyperband._records import Evaluate, FinishedTask, Outcome, Task
 from skhyperband._threads import limit_openmp_of_thread
 
-# The executors of this process that are entered. A global, since searches in several threads
+# The executors of this process that are entered and use joblib's processes. A global, since searches in several threads
 # know nothing of each other, while joblib gives all of them the same workers: ending a run must
 # not end the workers of another search.
 _entered: "set[JoblibExecutor]" = set()
@@ -89,7 +89,8 @@ class JoblibExecutor:
 
     def __enter__(self) -> Self:
         self._parallel = self._exit_stack.enter_context(self._new_parallel())
-        _entered.add(self)
+        if not self.in_process:
+            _entered.add(self)
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -130,7 +131,8 @@ class JoblibExecutor:
                 self._restart()
                 starts.announce()
                 suspects = {p: waiting.pop(p) for p in sent if p in waiting}
-                yield from retry_in_isolation(self._broadcast, suspects)
+                environment = environment_of_worker(self.n_workers)
+                yield from retry_in_isolation(self._broadcast, suspects, environment)
             except RuntimeError as error:
                 # The search of another thread ended the common workers. At the end of the program
                 # there are no new ones.
@@ -215,7 +217,16 @@ class JoblibExecutor:
         finally:
             stopped.set()
             if isinstance(outputs, Generator):
-                _stop(outputs, ends_workers=len(_entered) <= 1)
+                _stop(outputs, ends_workers=self.in_process or len(_entered) <= 1)
+
+
+def environment_of_worker(n_workers: int) -> dict[str, str]:
+    """Return the environment variables by which loky gives each worker its share of the cores."""
+    backend, _ = get_active_backend()
+    if not isinstance(backend, LokyBackend):
+        backend = LokyBackend()
+    environment: dict[str, str] = backend._prepare_worker_env(n_workers)
+    return environment
 
 
 def _n_shared_cores(backend: Any, n_workers: int) -> int:

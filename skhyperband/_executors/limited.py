@@ -68,6 +68,7 @@ class LimitedEvaluate:
         self._busy: set[LoneProcess] = set()
         self._n_calls = 0
         self._n_ends = 0
+        self._is_ending = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _receive, (self._key, self._pack(), self.seconds)
@@ -75,6 +76,8 @@ class LimitedEvaluate:
     def __call__(self, task: Task) -> Outcome | Skipped:
         """Evaluate a task; it is skipped where the evaluations are ended meanwhile."""
         with self._lock:
+            if self._is_ending:
+                return Skipped()
             self._n_calls += 1
             n_ends = self._n_ends
         try:
@@ -143,16 +146,21 @@ class LimitedEvaluate:
 
     # -- ending
 
+    def begin(self) -> None:
+        """Evaluate the tasks that come from now on."""
+        self._is_ending = False
+
     def end_running(self) -> None:
-        """Kill the processes that have a task; their tasks are skipped."""
+        """Kill the processes that have a task; their tasks, and those that still come, are skipped."""
         with self._lock:
+            self._is_ending = True
             self._n_ends += 1
             busy = list(self._busy)
         for process in busy:
             process.kill()
 
     def close(self) -> None:
-        """Kill all processes, and free what they share. It can be called again afterwards."""
+        """Kill all processes, and free what they share. It can be called again after `begin`."""
         self.end_running()
         self.end_idle()
         if self._evaluate is not None:

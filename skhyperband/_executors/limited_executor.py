@@ -50,6 +50,7 @@ class LimitedExecutor:
         more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
         """Yield the results as they arrive; what still runs when the generator is closed is killed."""
+        self._evaluate.begin()
         with contextlib.closing(self._executor.run(tasks, on_start, more)) as finished:
             try:
                 # A loop, since `yield from` would close the other generator first, which may wait

@@ -17,7 +17,6 @@ from enum import Enum
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import DupFd
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -80,6 +79,8 @@ class PackedValue:
         if get_spawning_popen() is not None:
             descriptor = self._share()
             if descriptor is not None:
+                from multiprocessing.reduction import DupFd  # Windows does not have it.
+
                 return _map_packed, (DupFd(descriptor), self._packed.size, self._sizes)
         return PackedValue, (self._packed, self._sizes)
 
@@ -166,6 +167,7 @@ class LoneProcess:
             self._receive(math.inf)
             result: Outcome | Skipped = self._receive(timeout)
         except BaseException:  # What it may still send is the answer to no later task.
+            _kill_children(self._process)
             self.kill()
             raise
         return result
@@ -221,8 +223,27 @@ def _allowing_children() -> Iterator[None]:
 
 
 def _kill(process: BaseProcess) -> None:
-    if process.is_alive():
+    """End a process and all that it has started. One that is not alive may have another's number."""
+    if not process.is_alive():
+        return
+    if os.name == "posix":
+        _kill_children(process)
+        _send_kill(os.kill, process)  # It may not have come to make its group.
+        process.join()
+    else:
         kill_process_tree(process)
+
+
+def _kill_children(process: BaseProcess) -> None:
+    """End the group of a process that is alive or has just died; the group may outlive it."""
+    if os.name == "posix":
+        _send_kill(os.killpg, process)
+
+
+def _send_kill(send: Callable[[int, int], None], process: BaseProcess) -> None:
+    assert process.pid is not None  # It has been started.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        send(process.pid, signal.SIGKILL)
 
 
 # --- in the process ----------------------------------------------------------------
@@ -244,7 +265,9 @@ def _serve(connection: Connection, packed: PackedValue, parent: int) -> None:
     multiprocessing.current_process().daemon = False
     if "PYTHONFAULTHANDLER" not in os.environ:  # As in loky's own workers.
         faulthandler.enable()
-    exit_with_parent(parent)
+    if os.name == "posix":
+        os.setpgrp()  # What a fit starts is ended together with this process.
+    exit_with_parent(parent, with_group=os.name == "posix")
     evaluate: Callable[[Task], Outcome | Skipped] | None = None
     while True:
         try:

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skhyperband._samplers.observations import ScoreTable
+from skhyperband._samplers.observations import ScoreTable, _without_last_digits
 from tests.levels import level_of
 
 NAN = np.nan
@@ -111,3 +111,23 @@ def test_nothing_at_all():
 
     assert observed.candidates == []
     assert len(observed.scores) == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, -1e-300, 1e300])
+def test_last_digits_make_no_difference(scale):
+    """They may depend on the number of threads, and the next candidates must not."""
+    scores = scale * np.random.default_rng(0).uniform(size=(40, 2))
+    other = np.nextafter(scores, np.inf)
+
+    one, two = (
+        scores_of(level_of(dict(enumerate(table.tolist())), n_resources=1))
+        for table in (scores, other)
+    )
+
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("value", [0.0, np.inf, -np.inf, NAN, 0.5])
+def test_special_scores_keep_their_value(value):
+    """Zero, infinities and NaN are no matter of digits."""
+    np.testing.assert_equal(_without_last_digits(np.array([value])), [value])

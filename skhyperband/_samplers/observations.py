@@ -11,6 +11,9 @@ from skhyperband._records import LevelResult
 from skhyperband._space import Candidate, candidate_key
 
 
+_N_BITS = 33  # Ten decimal digits.
+
+
 @dataclass(frozen=True)
 class Observations:
     """Candidates, and what each would score with the most of the resource.
@@ -42,10 +45,11 @@ class ScoreTable:
     def add(self, level: LevelResult) -> None:
         """Add the scores of a level."""
         of_amount = self._scores[level.n_resources]
+        split_scores = _without_last_digits(level.split_scores)
         for own_number, candidate, scores, mean in zip(
             level.candidate_ids,
             level.candidates,
-            level.split_scores,
+            split_scores,
             level.mean_scores,
             strict=True,
         ):
@@ -88,6 +92,15 @@ class ScoreTable:
             _finite([np.nan if n in self._failed else scores[n] for n in numbers]),
             np.array([n_splits[number] for number in numbers]),
         )
+
+
+def _without_last_digits(scores: np.ndarray) -> np.ndarray:
+    """Return scores with ten significant digits.
+
+    The last ones may depend on the number of threads; what is drawn next must not.
+    """
+    mantissas, exponents = np.frexp(scores)
+    return np.ldexp(np.round(np.ldexp(mantissas, _N_BITS)), exponents - _N_BITS)
 
 
 def _without_splits(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

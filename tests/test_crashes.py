@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
@@ -153,6 +154,42 @@ def test_finished_evaluations_are_not_made_again(tmp_path):
     assert n_begun == [3] + [1] * 9
     assert outcomes[0].failure.step == "worker"
     assert [outcomes[position].test_scores for position in range(1, 10)] == list(range(1, 10))
+
+
+class Meeting:
+    """Split 0 kills its worker. Two others end only when both of them run at the same time."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __call__(self, task):
+        """Note that it runs; die, or wait for the other one."""
+        mark = self.folder / f"{task.split}-{os.getppid()}-{os.getpid()}"
+        mark.touch()
+        if task.split == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        deadline = time.time() + 60
+        while not all(any(map(_lives, self.folder.glob(f"{n}-*"))) for n in (1, 2)):
+            assert time.time() < deadline, "they do not run side by side"
+            time.sleep(0.01)
+        time.sleep(0.2)  # So that the other one sees it, too.
+        mark.unlink()
+        return Outcome(float(task.split), None, 0.0, 0.0)
+
+
+def _lives(mark):
+    return psutil.pid_exists(int(mark.name.rpartition("-")[2]))
+
+
+def test_suspects_are_tried_again_side_by_side(tmp_path):
+    """A death among many tasks that wait does not leave all workers but one without work."""
+    tasks = [Task({}, 1, split) for split in range(3)]
+
+    with JoblibExecutor(Meeting(tmp_path), 2, "all") as executor:
+        outcomes = dict(executor.run(tasks))
+
+    assert outcomes[0].failure.step == "worker"
+    assert [outcomes[position].test_scores for position in (1, 2)] == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

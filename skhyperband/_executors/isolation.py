@@ -1,11 +1,12 @@
-"""Runs suspected tasks alone, to find those that kill their worker."""
+"""Runs suspected tasks in processes of their own, to find those that kill their worker."""
 
 import contextlib
 from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from skhyperband._executors.broadcast import Broadcast
 from skhyperband._executors.lone_process import LoneProcess, PackedValue, ProcessDiedError
-from skhyperband._records import FinishedTask, Task, worker_died
+from skhyperband._records import FinishedTask, Outcome, Skipped, Task, worker_died
 
 # A task that kills its worker only sometimes is given a second attempt. The death that made it
 # a suspect does not count: most suspects were still waiting when the workers ended.
@@ -13,26 +14,68 @@ N_ATTEMPTS = 2
 
 
 def retry_in_isolation(
-    broadcast: Broadcast, suspects: Mapping[int, Task], env: Mapping[str, str]
+    broadcast: Broadcast, suspects: Mapping[int, Task], env: Mapping[str, str], n_workers: int
 ) -> Generator[FinishedTask, None, None]:
-    """Run one task after another in a process that runs nothing else, not even another search.
+    """Run tasks in processes of which each runs one at a time, so that it is known who kills it.
 
-    A task during which this process ends at each attempt is the one that killed its worker. The
-    process has the same environment variables, and with them as many threads, as the worker had.
+    As many run side by side as there are workers. A task whose process ends is tried once more
+    when nothing else runs, not even another search: it may have lacked the memory that the
+    others used. If it ends its process again, it is the one that killed its worker. The processes
+    have the same environment variables, and with them as many threads, as the workers had.
     """
-    packed = PackedValue(*broadcast.pack())
-    with contextlib.ExitStack() as processes:
-        process = None
-        for position, task in suspects.items():
-            for _ in range(N_ATTEMPTS):
-                if process is None:
-                    process = LoneProcess(packed, env)
-                    processes.callback(process.kill)
-                try:
-                    outcome = process.run(task)
-                    break
-                except ProcessDiedError:
-                    process = None
+    with (
+        ThreadPoolExecutor(min(n_workers, len(suspects) or 1)) as pool,
+        contextlib.closing(_LoneProcesses(PackedValue(*broadcast.pack()), env)) as processes,
+    ):
+        attempts = {pool.submit(processes.attempt, suspects[p]): p for p in suspects}
+        died = []
+        for attempt in as_completed(attempts):
+            position, result = attempts[attempt], attempt.result()
+            if result is None:
+                died.append(position)
             else:
-                outcome = worker_died(task)
-            yield FinishedTask(position, outcome)
+                yield FinishedTask(position, result)
+        for position in sorted(died):
+            result = processes.attempt(suspects[position])
+            if result is None:
+                result = worker_died(suspects[position])
+            yield FinishedTask(position, result)
+
+
+class _LoneProcesses:
+    """Processes that evaluate one task after another, as many as are asked for at a time."""
+
+    def __init__(self, packed: PackedValue, env: Mapping[str, str]):
+        self._packed = packed
+        self._env = env
+        self._started: list[LoneProcess] = []
+        self._idle: list[LoneProcess] = []
+        self._is_closed = False
+
+    def attempt(self, task: Task) -> Outcome | Skipped | None:
+        """Return the result of a task; None if its process ended, or must not be started any more."""
+        if self._is_closed:
+            return None
+        process = self._take()
+        try:
+            result = process.run(task)
+        except ProcessDiedError:
+            return None
+        self._idle.append(process)
+        return result
+
+    def _take(self) -> LoneProcess:
+        """Return a process that is idle, or a new one."""
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        process = LoneProcess(self._packed, self._env)
+        self._started.append(process)
+        if self._is_closed:  # Meanwhile, by the thread of the search.
+            process.kill()
+        return process
+
+    def close(self) -> None:
+        """End all processes; what waits for an attempt is not begun."""
+        self._is_closed = True
+        for process in list(self._started):
+            process.kill()

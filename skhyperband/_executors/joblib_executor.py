@@ -104,7 +104,7 @@ class JoblibExecutor:
         on_start: OnStart = ignore_start,
         more: FurtherTasks = no_further_tasks,
     ) -> Generator[FinishedTask, None, None]:
-        """Yield the results as they arrive; tasks of dead workers are tried again, alone.
+        """Yield the results as they arrive; tasks of dead workers are tried again, in isolation.
 
         There are no further tasks: joblib takes none in a call whose iterator has ended.
         """
@@ -132,7 +132,9 @@ class JoblibExecutor:
                 starts.announce()
                 suspects = {p: waiting.pop(p) for p in sent if p in waiting}
                 environment = environment_of_worker(self.n_workers)
-                yield from retry_in_isolation(self._broadcast, suspects, environment)
+                yield from retry_in_isolation(
+                    self._broadcast, suspects, environment, self.n_workers
+                )
             except RuntimeError as error:
                 # The search of another thread ended the common workers. At the end of the program
                 # there are no new ones.

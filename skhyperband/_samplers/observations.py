@@ -10,7 +10,6 @@ import numpy as np
 from skhyperband._records import LevelResult
 from skhyperband._space import Candidate, candidate_key
 
-
 _N_BITS = 33  # Ten decimal digits.
 
 

@@ -18,7 +18,14 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband._records import LevelResult
-from skhyperband._samplers import SAMPLERS, SamplingProblem, make_sampler, model, optuna_learner
+from skhyperband._samplers import (
+    SAMPLERS,
+    SamplingProblem,
+    make_sampler,
+    model,
+    optuna_learner,
+    sobol,
+)
 from skhyperband._samplers.grid import GridSampler
 from skhyperband._samplers.random import RandomSampler
 from skhyperband._space import candidate_key, is_finite, space_size
@@ -126,10 +133,11 @@ EVERY_GRID = [c for c in EVERY_SPACE if is_finite(c.values[0]) and c.id != "huge
 
 @pytest.fixture
 def small_models(monkeypatch):
-    """Let forests have few trees, and draw from a used up space at random sooner than usual."""
+    """Let forests have few trees, and samplers of used up spaces give up sooner than usual."""
     monkeypatch.setattr(model, "_N_TREES", 6)
     monkeypatch.setattr(model, "_TREES_PER_CHOICE", 3)
     monkeypatch.setattr(optuna_learner, "_MOST_REPETITIONS", 3)
+    monkeypatch.setattr(sobol, "_MOST_REPETITIONS", 50)
 
 
 # The parts of "model" by themselves are tested on fewer spaces. Optuna takes a minute for the
@@ -153,7 +161,7 @@ def test_named_samplers_conform(name, space):
     check_sampler(lambda: make_sampler(name, problem, whole_grid=False), space)
 
 
-@pytest.mark.parametrize("name", ["forest", "tpe"])
+@pytest.mark.parametrize("name", ["sobol", "forest", "tpe"])
 def test_models_of_the_usual_size_conform(name):
     """The samplers that other tests make smaller follow the protocol as they are, too."""
     if name == "tpe":

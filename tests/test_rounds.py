@@ -335,7 +335,9 @@ def test_low_rungs_that_cost_much_are_expected_to(timed, kind):
 
 @each_search
 @pytest.mark.parametrize("slow", [2.0, 4.0, 10.0])
-def test_candidates_slower_than_the_estimator_still_end_with_everything(timed, without_limit, kind, slow):
+def test_candidates_slower_than_the_estimator_still_end_with_everything(
+    timed, without_limit, kind, slow
+):
     """A round that takes longer than expected goes on with fewer candidates, the best so far."""
     space = {"quality": uniform(0.1, 0.8), "slow": [slow]}
     _, seconds = without_limit(kind)

@@ -72,8 +72,8 @@ def test_fit_that_never_ends_costs_its_candidate(
     with pytest.warns(FitFailedWarning, match=message):
         search.fit(*classification)
 
+    raising = search_of(Failing(below=0.1), max_fit_time=None, error_score=error_score)
     with pytest.warns(FitFailedWarning, match="too low"):
-        raising = search_of(Failing(below=0.1), max_fit_time=None, error_score=error_score)
         raising.fit(*classification)
     assert_same_results(search.cv_results_, raising.cv_results_)
     assert [rung.n_failures for rung in search.rungs_.rungs] == [1, 0, 0]

@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 
+# Searches and tests start hundreds of processes: compiled modules are kept.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint ruff codespell types mypy typical-uses doctest clusters figures docs examples \
 	oldest dist release clean
 
@@ -13,7 +16,7 @@ demo: $(VENV)/.installed-demo
 
 # Two files of tests at a time: many tests wait for processes that they have started.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25 \
 		--cov --cov-report term-missing:skip-covered
 
 lint: ruff codespell
@@ -57,11 +60,9 @@ examples:
 	$(MAKE) docs
 
 # The oldest dependencies that setup.cfg allows, and none of the extras: three examples
-# need pandas, matplotlib or Optuna, and two modules Dask or Ray.
+# need pandas, matplotlib or Optuna.
 oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -p no:cacheprovider \
-		--ignore skhyperband/_executors/dask_cluster.py \
-		--ignore skhyperband/_executors/ray_cluster.py \
+	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
 		--deselect skhyperband/_display/search_display.py::skhyperband._display.search_display.SearchDisplay \
 		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna

@@ -195,7 +195,9 @@ def compare_bytes(args):
 
 def main():
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--candidates", type=int, default=10_000)

@@ -137,7 +137,9 @@ def n_evaluations(name, args):
 
 def main():
     """Time the contestants in turn and print medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--candidates", type=int, default=1000)

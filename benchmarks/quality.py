@@ -115,7 +115,9 @@ def searches(model, space, resource, args):
 
 def main():
     """Fit all searches on each table and print what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="the folder of the tables")
     parser.add_argument("--tables", nargs="+", default=["electricity", "bank_marketing"])
     parser.add_argument("--model", choices=["boosting", "forest"], default="boosting")

@@ -145,7 +145,9 @@ def compare(name, args, parts):
 
 def main():
     """Compare both searches on each table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="the folder of the tables")
     parser.add_argument(
         "--tables", nargs="+", default=["electricity", "bank_marketing", "magictelescope"]

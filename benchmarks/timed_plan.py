@@ -93,7 +93,9 @@ def seconds_of(action, clock):
 
 def main():
     """Predict and measure each search."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="the folder of the tables")
     parser.add_argument("--tables", nargs="+", default=["magictelescope", "bank_marketing"])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))

@@ -13,6 +13,7 @@ it removes them. POSIX only.
 
 import argparse
 import contextlib
+import functools
 import os
 import pickle
 import random
@@ -83,6 +84,13 @@ def make_search(n_jobs, seed, seconds, **options):
         random_state=seed,
         **options,
     )
+
+
+@functools.cache
+def undisturbed(seed):
+    """Return the results of a search that nobody disturbs, which depend on its seed alone."""
+    results, _ = outcome_of(make_search(1, seed, seconds=0.0))
+    return results
 
 
 def in_child(work):
@@ -159,7 +167,7 @@ def kill_main(args, n_jobs, rng):
     kills = searches = lost = n_rows = 0
     while kills < args.kills:
         search = make_search(n_jobs, searches, args.seconds)
-        expected, _ = outcome_of(search)
+        expected = undisturbed(searches)
         with tempfile.TemporaryDirectory() as folder:
             search.set_params(journal=str(Path(folder, "journal")))
             while True:
@@ -182,14 +190,16 @@ def kill_workers(args, rng):
     kills = searches = lost = n_rows = 0
     while kills < args.kills:
         search = make_search(2, searches, args.seconds)
-        expected, _ = outcome_of(search)
+        expected = undisturbed(searches)
         with tempfile.TemporaryDirectory() as folder:
             search.set_params(estimator__folder=folder)
             stop = threading.Event()
             counted = []
 
-            def kill(folder=folder, stop=stop, counted=counted):
-                while not stop.wait(rng.uniform(0.1, 1.0) * args.patience):
+            def kill(folder=folder, stop=stop, counted=counted, n_wanted=args.kills - kills):
+                while len(counted) < n_wanted:
+                    if stop.wait(rng.uniform(0.1, 1.0) * args.patience):
+                        return
                     victim = a_pool_worker(folder, rng)
                     if victim is not None:
                         victim.kill()

@@ -58,7 +58,9 @@ def containers(rows, columns):
 
 def main():
     """Search over each container with few and with many candidates."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--candidates", type=int, nargs="+", default=[10, 1000, 10_000])

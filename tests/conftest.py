@@ -1,8 +1,25 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
+from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of the slowest tests, so that a short file is the last to end."""
+    n_tests = Counter(item.path for item in items)
+    n_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (n_slow[item.path], n_tests[item.path]), reverse=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Let linear algebra run in one thread: several of them wait for each other on busy cores."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

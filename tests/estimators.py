@@ -462,10 +462,10 @@ class Hungry(Scored):
     """Takes more and more memory where the quality is below 0.1."""
 
     def fit(self, X, y=None):
-        """Take up to eight gigabytes, ten megabytes at a time."""
+        """Take up to eight gigabytes, forty megabytes at a time."""
         taken = []
-        while self.quality < 0.1 and len(taken) < 800:
-            taken.append(np.ones(10 * 2**17))
+        while self.quality < 0.1 and len(taken) < 200:
+            taken.append(np.ones(40 * 2**17))
             time.sleep(0.01)
         return super().fit(X, y)
 

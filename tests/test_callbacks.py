@@ -14,7 +14,7 @@ from scipy.stats import uniform
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -190,21 +190,6 @@ def test_tasks_form_a_tree(classification, search_class, engine):
     assert running == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("backend", "cluster"), [("dask", "dask_client"), ("ray", "ray_cluster")])
-def test_callbacks_with_a_cluster(classification, request, backend, cluster):
-    """On a real cluster, a search tells its callbacks as in one process."""
-    request.getfixturevalue(cluster)
-    here, there = Recording(), Recording()
-    searching(SuccessiveHalvingSearchCV).set_callbacks(here).fit(*classification)
-
-    with joblib.parallel_config(backend=backend):
-        searching(SuccessiveHalvingSearchCV).set_callbacks(there).fit(*classification)
-
-    assert sorted(there.names("begin")) == sorted(here.names("begin"))
-    assert sorted(there.names("end")) == sorted(here.names("end"))
-
-
 def test_numbers_of_subtasks_are_known_before(classification, search_class):
     """A progress bar comes to its end: there are as many subtasks as were announced."""
     told = Recording()
@@ -259,12 +244,14 @@ def test_failed_evaluations_end(classification, engine):
 def test_evaluations_whose_worker_dies_end(classification, tmp_path):
     """An evaluation that is tried again begins only once."""
     told = Recording()
-    deadly = Deadly(marks=str(tmp_path), parent=os.getpid(), way="exit")
-    search = searching(SuccessiveHalvingSearchCV, deadly, n_candidates=9, n_jobs=2)
+    deadly = Deadly(marks=str(tmp_path), parent=os.getpid(), way="exit", below=0.1)
+    space = {"quality": np.linspace(0.05, 0.95, 9)}
+    options = {"n_candidates": "all", "cv": ShuffleSplit(1, random_state=0), "n_jobs": 2}
+    search = searching(SuccessiveHalvingSearchCV, deadly, space, **options)
 
     search.set_callbacks(told).fit(*classification)
 
-    assert list(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
     assert len(told.hooks("begin", EVALUATION)) == n_evaluations(search)
     assert len(told.hooks("end", EVALUATION)) == n_evaluations(search)
 

@@ -12,8 +12,8 @@ from sklearn.exceptions import FitFailedWarning
 from skhyperband._executors import cluster as clusters
 from skhyperband._executors import make_executor
 from tests.estimators import Blocking, Hungry
+from tests.tasks import outcome_of, scores, tasks_of
 from tests.test_crashes import ONE_SPLIT, search_of
-from tests.test_executors import outcome_of, scores, tasks_of
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
-from skhyperband import HyperbandSearchCV
+from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._executors import cluster_worker, make_executor
 from skhyperband._executors.broadcast import pack
 from skhyperband._executors.cluster import ClusterExecutor
@@ -29,9 +29,9 @@ from skhyperband._executors.states import State
 from skhyperband._records import StateKey
 from tests.estimators import Blocking, Endless, Failing, Hungry, Scored
 from tests.published import quality_search
+from tests.tasks import Marks, outcome_of, scores, task_of, tasks_of, tenfold
 from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
-from tests.test_engines import forest_search, sample_search
-from tests.test_executors import Marks, outcome_of, scores, task_of, tasks_of, tenfold
+from tests.test_engines import forest_search, reporting_search, sample_search
 
 pytestmark = pytest.mark.slow
 
@@ -69,13 +69,20 @@ def boosting_search(**options):
 # --- results -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make_search", [forest_search, sample_search, boosting_search])
-@pytest.mark.parametrize("continue_training", ["auto", False])
+SEARCHES = {
+    "forests": (forest_search, {"scoring": "roc_auc"}),
+    "forests from scratch": (forest_search, {"continue_training": False}),
+    "samples": (sample_search, {}),
+    "boosting": (boosting_search, {}),
+}
+
+
+@pytest.mark.parametrize(("make_search", "options"), SEARCHES.values(), ids=SEARCHES)
 def test_results_are_those_of_one_process(
-    classification, backend, assert_same_results, make_search, continue_training
+    classification, backend, assert_same_results, make_search, options
 ):
     """cv_results_ is bit-identical, and as much is trained."""
-    search = make_search(continue_training=continue_training)
+    search = make_search(**options)
     results = search.fit(*classification).cv_results_
 
     with joblib.parallel_config(backend="loky"):
@@ -119,6 +126,21 @@ def test_worker_that_dies_once_costs_nothing(
     assert deaths(tmp_path).keys() == {0.05}
     alone = search_of(Scored(), n_jobs=1).fit(*classification)
     assert_same_results(search.cv_results_, alone.cv_results_)
+
+
+def test_callbacks_are_told_what_they_are_in_one_process(classification, backend):
+    """The same tasks begin and end."""
+    pytest.importorskip("sklearn.callback", exc_type=ImportError)
+    from tests.test_callbacks import Recording, searching
+
+    here, there = Recording(), Recording()
+    searching(SuccessiveHalvingSearchCV).set_callbacks(there).fit(*classification)
+
+    with joblib.parallel_config(backend="loky"):
+        searching(SuccessiveHalvingSearchCV).set_callbacks(here).fit(*classification)
+
+    assert sorted(there.names("begin")) == sorted(here.names("begin"))
+    assert sorted(there.names("end")) == sorted(here.names("end"))
 
 
 # --- how much runs, and where ------------------------------------------------------
@@ -208,6 +230,14 @@ def test_tasks_of_ray_may_bring_nothing_along(ray_cluster):
     ):
         assert executor.n_workers == 2
         assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
+
+
+def test_no_n_jobs_is_one_worker_within_a_task_of_dask(classification, dask_client):
+    """A forest in a Dask worker adds up its trees in one thread, as with other backends."""
+    with joblib.parallel_config(backend="dask"):
+        search = reporting_search().fit(*classification)
+
+    assert set(search.cv_results_["mean_test_score"]) == {1.0}
 
 
 class Unpickled:
@@ -657,7 +687,7 @@ def test_other_backends_of_joblib_run_through_joblib(
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     register_spark()
-    search = quality_search(Scored(), 9, n_jobs=2)
+    search = quality_search(Scored(), 3, n_jobs=2, cv=2)
     with joblib.parallel_config(backend="spark", n_jobs=2):
         results = search.fit(*classification).cv_results_
 

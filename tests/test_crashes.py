@@ -48,26 +48,29 @@ def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
     classification, tmp_path, assert_same_results
 ):
     """Where a third of a rung kills its worker, the results are as if it had raised."""
-    search = search_of(deadly(tmp_path, below=0.35), 27, cv=ONE_SPLIT)
+    search = search_of(deadly(tmp_path, below=0.35), cv=ONE_SPLIT)
 
-    with pytest.warns(FitFailedWarning, match=r"(?s)9 of 40 .*quality=0\.05:\nThe worker process"):
+    with pytest.warns(FitFailedWarning, match=r"(?s)3 of 13 .*quality=0\.05:\nThe worker process"):
         search.fit(*classification)
     with pytest.warns(FitFailedWarning, match="too low"):
-        raising = search_of(Failing(below=0.35), 27, cv=ONE_SPLIT).fit(*classification)
+        raising = search_of(Failing(below=0.35), cv=ONE_SPLIT).fit(*classification)
 
     # Each kills a worker twice when it runs alone, and some do so before, among the others.
-    assert len(deaths(tmp_path)) == 9
+    assert len(deaths(tmp_path)) == 3
     assert min(deaths(tmp_path).values()) >= 2
-    assert sum(deaths(tmp_path).values()) > 18
+    assert sum(deaths(tmp_path).values()) > 6
     assert_same_results(search.cv_results_, raising.cv_results_)
-    assert [rung.n_failures for rung in search.rungs_.rungs] == [9, 0, 0, 0]
+    assert [rung.n_failures for rung in search.rungs_.rungs] == [3, 0, 0]
 
 
 @pytest.mark.parametrize("way", WAYS_TO_DIE)
 def test_however_a_worker_ends_it_costs_one_candidate(
     classification, tmp_path, assert_same_results, way
 ):
-    """A worker that is killed, exits, crashes or lacks memory gives its candidate error_score."""
+    """A worker that is killed, exits, crashes or lacks memory gives its candidate error_score.
+
+    The candidate is tried once among the others and twice alone.
+    """
     options = {"cv": ONE_SPLIT, "error_score": -1.0, "refit": False}
     search = search_of(deadly(tmp_path, below=0.1, way=way), **options)
 
@@ -76,7 +79,7 @@ def test_however_a_worker_ends_it_costs_one_candidate(
     with pytest.warns(FitFailedWarning, match="too low"):
         raising = search_of(Failing(below=0.1), **options).fit(*classification)
 
-    assert deaths(tmp_path)[0.05] >= 2
+    assert deaths(tmp_path) == {0.05: 3}
     assert_same_results(search.cv_results_, raising.cv_results_)
 
 
@@ -104,56 +107,21 @@ def test_best_candidate_may_die_in_the_last_rung(classification, tmp_path, asser
 
 def test_worker_that_dies_once_costs_nothing(classification, tmp_path, assert_same_results):
     """An evaluation whose worker died is made again, and then counts as any other."""
-    search = search_of(deadly(tmp_path, once=True)).fit(*classification)
+    search = search_of(deadly(tmp_path, below=0.1, once=True)).fit(*classification)
 
-    assert deaths(tmp_path).keys() == {0.05, 0.1625, 0.275}
+    assert deaths(tmp_path).keys() == {0.05}
     alone = search_of(Scored(), n_jobs=1).fit(*classification)
     assert_same_results(search.cv_results_, alone.cv_results_)
 
 
 def test_error_score_raise_holds_for_dead_workers(classification, tmp_path):
     """With error_score="raise" the search ends when the retries of a task failed, too."""
-    search = search_of(deadly(tmp_path), error_score="raise")
+    search = search_of(deadly(tmp_path, below=0.1), error_score="raise")
 
     with pytest.raises(RuntimeError, match="worker process ended"):
         search.fit(*classification)
 
     assert max(deaths(tmp_path).values()) >= 2
-
-
-class Waits:
-    """Evaluates at once; only task 0 waits for the results of the others, and kills its worker."""
-
-    def __init__(self, folder, n_others):
-        self.folder = folder
-        self.n_others = n_others
-
-    def __call__(self, task):
-        """Leave a mark, and evaluate or kill the worker."""
-        with open(self.folder / f"begun-{task.split}", "a") as file:
-            file.write("x")
-        if task.split == 0:
-            deadline = time.time() + 60
-            while len(list(self.folder.glob("taken-*"))) < self.n_others:
-                assert time.time() < deadline
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome(float(task.split), None, 0.0, 0.0)
-
-
-def test_finished_evaluations_are_not_made_again(tmp_path):
-    """Of ten that were handed to the workers, one was running when its worker died."""
-    tasks = [Task({}, 1, split) for split in range(10)]
-    outcomes = {}
-    with JoblibExecutor(Waits(tmp_path, 9), 2, "all") as executor:
-        for position, outcome in executor.run(tasks):
-            outcomes[position] = outcome
-            Path(tmp_path, f"taken-{position}").touch()
-
-    n_begun = [len(Path(tmp_path, f"begun-{split}").read_text()) for split in range(10)]
-    assert n_begun == [3] + [1] * 9
-    assert outcomes[0].failure.step == "worker"
-    assert [outcomes[position].test_scores for position in range(1, 10)] == list(range(1, 10))
 
 
 class Meeting:
@@ -284,13 +252,13 @@ def test_a_child_that_a_fit_forks_ends_there(
     """However the child leaves the user's code, it does not go on with the search."""
     statuses = tmp_path / "statuses"
     estimator = Forking(step=step, way=way, statuses=str(statuses))
-    options = {"n_jobs": n_jobs, "refit": False}
+    options = {"cv": ONE_SPLIT, "n_jobs": n_jobs, "refit": False}
 
-    search = search_of(estimator, **options).fit(*classification)
+    search = search_of(estimator, 3, **options).fit(*classification)
 
-    n_evaluations = 2 * sum(search.n_candidates_)
-    assert statuses.read_text().split() == [str(status)] * n_evaluations
-    expected = search_of(Scored(), **options).fit(*classification)
+    assert search.n_candidates_ == [3, 1]
+    assert statuses.read_text().split() == [str(status)] * 4
+    expected = search_of(Scored(), 3, **options).fit(*classification)
     assert_same_results(search.cv_results_, expected.cv_results_)
 
 

@@ -563,7 +563,7 @@ def test_the_choice_does_not_depend_on_whether_training_is_continued(search_clas
 @pytest.mark.parametrize(
     ("estimator", "resource"),
     [
-        pytest.param(RandomForestClassifier(20, random_state=0), "n_estimators", id="forest"),
+        pytest.param(RandomForestClassifier(9, random_state=0), "n_estimators", id="forest"),
         pytest.param(DecisionTreeClassifier(random_state=0), "n_samples", id="tree"),
     ],
 )

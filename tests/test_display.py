@@ -49,15 +49,33 @@ def legend_of(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
+@pytest.fixture(scope="module")
+def searched(classification):
+    """Give a search that tests only read."""
+    return search_of().fit(*classification)
+
+
+@pytest.fixture(scope="module")
+def searched_widely(classification):
+    """Give a search of all brackets that tests only read."""
+    return search_of(n_brackets="all", min_resources=1).fit(*classification)
+
+
 # --- the conventions of displays ---------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_drawn_for_each_search(search_class, classification, kind, plt):
-    """A display has its axes and its figure, and the figure can be drawn."""
-    search = search_of(search_class, refit=False).fit(*classification)
+@pytest.fixture(
+    scope="module", params=[SuccessiveHalvingSearchCV, HyperbandSearchCV], ids=["sh", "hb"]
+)
+def searched_by_each(request, classification):
+    """Give each of the two searches without a refitted estimator."""
+    return search_of(request.param, refit=False).fit(*classification)
 
-    display = SearchDisplay.from_estimator(search, kind=kind)
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_drawn_for_each_search(searched_by_each, kind, plt):
+    """A display has its axes and its figure, and the figure can be drawn."""
+    display = SearchDisplay.from_estimator(searched_by_each, kind=kind)
 
     display.figure_.canvas.draw()
     assert display.ax_ is display.axes_[0]
@@ -66,21 +84,19 @@ def test_each_kind_is_drawn_for_each_search(search_class, classification, kind, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_picture_is_drawn_on_the_axes_that_are_given(classification, kind, plt):
+def test_the_picture_is_drawn_on_the_axes_that_are_given(searched, kind, plt):
     """No other figure is made."""
-    search = search_of().fit(*classification)
     figure, ax = plt.subplots()
 
-    display = SearchDisplay.from_estimator(search, kind=kind, ax=ax)
+    display = SearchDisplay.from_estimator(searched, kind=kind, ax=ax)
 
     assert display.figure_ is figure
     assert plt.get_fignums() == [figure.number]
 
 
-def test_a_display_can_be_drawn_again(classification, plt):
+def test_a_display_can_be_drawn_again(searched, plt):
     """`plot` draws the stored data, without the search, and returns the display."""
-    search = search_of().fit(*classification)
-    data = data_of(search)
+    data = data_of(searched)
     _, ax = plt.subplots()
 
     display = SearchDisplay(data)
@@ -133,12 +149,10 @@ def test_another_search_is_refused(classification):
         ({"kind": "parameters", "parameters": "quality"}, "must be a list"),
     ],
 )
-def test_wrong_arguments_are_named(classification, options, match):
+def test_wrong_arguments_are_named(searched, options, match):
     """An error names the parameter, its value and the choices."""
-    search = search_of().fit(*classification)
-
     with pytest.raises(ValueError, match=match):
-        SearchDisplay.from_estimator(search, **options)
+        SearchDisplay.from_estimator(searched, **options)
 
 
 @pytest.mark.parametrize("kind", ["rungs", "parameters"])
@@ -151,13 +165,12 @@ def test_a_wrong_number_of_axes_is_said(classification, kind, plt):
         SearchDisplay.from_estimator(search, kind=kind, ax=axes)
 
 
-def test_missing_matplotlib_is_said(classification, monkeypatch):
+def test_missing_matplotlib_is_said(searched, monkeypatch):
     """Without matplotlib, the error says what to install."""
-    search = search_of().fit(*classification)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
 
     with pytest.raises(ImportError, match=r"skhyperband\[plot\]"):
-        SearchDisplay.from_estimator(search)
+        SearchDisplay.from_estimator(searched)
 
 
 def test_the_package_imports_no_matplotlib():
@@ -290,20 +303,21 @@ def boxes_overlap(boxes):
     return any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
+@pytest.fixture(scope="module", params=[1, 9])
+def searched_on_many_levels(request, classification):
+    """Give a search with a dozen levels."""
+    options = {"max_resources": 10_000, "n_candidates": 200, "factor": 1.5}
+    return search_of(SuccessiveHalvingSearchCV, min_resources=request.param, **options).fit(
+        *classification
+    )
+
+
 @pytest.mark.parametrize("size", [(4, 3), (6.4, 4.8), (12, 8)])
-@pytest.mark.parametrize("min_resources", [1, 9])
-def test_labels_of_levels_do_not_overlap(classification, size, min_resources, plt):
+def test_labels_of_levels_do_not_overlap(searched_on_many_levels, size, plt):
     """With many levels in a small figure, only some are labelled, among them the highest."""
-    search = search_of(
-        SuccessiveHalvingSearchCV,
-        max_resources=10_000,
-        min_resources=min_resources,
-        n_candidates=200,
-        factor=1.5,
-    ).fit(*classification)
     figure, ax = plt.subplots(figsize=size, layout="constrained")
 
-    SearchDisplay.from_estimator(search, ax=ax)
+    SearchDisplay.from_estimator(searched_on_many_levels, ax=ax)
 
     figure.draw_without_rendering()
     labels = ax.get_xticklabels()
@@ -313,12 +327,11 @@ def test_labels_of_levels_do_not_overlap(classification, size, min_resources, pl
 
 @pytest.mark.parametrize("size", [(4, 3), (6.4, 4.8), (12, 8)])
 @pytest.mark.parametrize("kind", ["rungs", "incumbent"])
-def test_the_legend_covers_no_data(classification, size, kind, plt):
+def test_the_legend_covers_no_data(searched_widely, size, kind, plt):
     """The data end below the legend."""
-    search = search_of(n_brackets="all", min_resources=1).fit(*classification)
     figure, ax = plt.subplots(figsize=size, layout="constrained")
 
-    data = SearchDisplay.from_estimator(search, kind=kind, ax=ax).data
+    data = SearchDisplay.from_estimator(searched_widely, kind=kind, ax=ax).data
 
     figure.draw_without_rendering()
     legend = ax.get_legend().get_window_extent()
@@ -380,21 +393,20 @@ def test_the_incumbent_is_the_best_of_the_highest_level_so_far(classification):
         assert (np.diff(of_level) >= 0).all()
 
 
-def test_levels_are_in_the_order_in_which_they_were_evaluated(classification):
+def test_levels_are_in_the_order_in_which_they_were_evaluated(searched_widely):
     """All brackets of a round are evaluated together, and the rounds one after another."""
-    search = search_of(n_brackets="all", min_resources=1, n_repeats=2).fit(*classification)
+    data = data_of(searched_widely, kind="incumbent", over="resource")
 
-    data = data_of(search, kind="incumbent", over="resource")
-
-    assert data.repeats.tolist() == [level.repeat for level in search.plan_.levels]
-    trained = search.cv_results_["n_resources_trained"] * search.cv_results_["n_splits"]
+    levels, results = searched_widely.plan_.levels, searched_widely.cv_results_
+    assert data.repeats.tolist() == [level.repeat for level in levels]
+    trained = results["n_resources_trained"] * results["n_splits"]
     first = [
         trained[
-            (search.cv_results_["repeat"] == level.repeat)
-            & (search.cv_results_["n_resources"] == level.n_resources)
-            & (search.cv_results_["n_splits"] == level.n_splits)
+            (results["repeat"] == level.repeat)
+            & (results["n_resources"] == level.n_resources)
+            & (results["n_splits"] == level.n_splits)
         ].sum()
-        for level in search.plan_.levels
+        for level in levels
     ]
     np.testing.assert_allclose(data.spent, np.cumsum(first) / 27)
 
@@ -417,11 +429,9 @@ def test_what_was_spent_is_the_time_of_the_rungs_or_the_cost_of_the_plan(classif
         ("resource", "Resource spent (1 = a fit with n_units=27)"),
     ],
 )
-def test_the_axis_names_the_unit(classification, over, label):
+def test_the_axis_names_the_unit(searched, over, label):
     """The label says what was spent, and in which unit."""
-    search = search_of().fit(*classification)
-
-    ax = SearchDisplay.from_estimator(search, kind="incumbent", over=over).ax_
+    ax = SearchDisplay.from_estimator(searched, kind="incumbent", over=over).ax_
 
     assert ax.get_xlabel() == label
     assert ax.get_ylabel() == "Best mean test score"
@@ -430,9 +440,9 @@ def test_the_axis_names_the_unit(classification, over, label):
 @pytest.mark.parametrize(
     ("seconds", "label"), [(100.0, "seconds"), (1000.0, "minutes"), (20_000.0, "hours")]
 )
-def test_long_times_are_in_larger_units(classification, seconds, label):
+def test_long_times_are_in_larger_units(searched, seconds, label):
     """A search of hours is not shown in seconds."""
-    data = data_of(search_of().fit(*classification), kind="incumbent")
+    data = data_of(searched, kind="incumbent")
     slower = type(data)(**{**vars(data), "spent": data.spent / data.spent[-1] * seconds})
 
     ax = SearchDisplay(slower).plot().ax_
@@ -738,27 +748,42 @@ def test_few_candidates_explain_little(classification, n_candidates):
 # --- all kinds of searches ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-def test_an_interrupted_search_is_drawn(classification, kind):
-    """What was measured before an exception is shown, also if no score is finite."""
-    failing = search_of(estimator=Failing(below=2.0))
+@pytest.fixture(scope="module")
+def failed(classification):
+    """Give a search of which all candidates failed."""
+    search = search_of(estimator=Failing(below=2.0))
     with pytest.raises(ValueError, match="too low"):
-        failing.fit(*classification)
-    stopped = search_of(estimator=Failing(below=2.0, from_units=27), error_score="raise")
-    with pytest.raises(ArithmeticError):
-        stopped.fit(*classification)
+        search.fit(*classification)
+    return search
 
-    for search in (failing, stopped):
+
+@pytest.fixture(scope="module")
+def stopped(classification):
+    """Give a search that an exception ended on the highest level."""
+    search = search_of(estimator=Failing(below=2.0, from_units=27), error_score="raise")
+    with pytest.raises(ArithmeticError):
+        search.fit(*classification)
+    return search
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_search_is_drawn(failed, stopped, kind):
+    """What was measured before an exception is shown, also if no score is finite."""
+    for search in (failed, stopped):
         SearchDisplay.from_estimator(search, kind=kind).figure_.canvas.draw()
 
 
+@pytest.fixture(scope="module")
+def searched_twice(classification, tmp_path_factory):
+    """Give two searches, of which the second takes all scores from the journal of the first."""
+    path = tmp_path_factory.mktemp("journal") / "search.sqlite"
+    return [search_of(journal=path).fit(*classification) for _ in range(2)]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_replayed_search_is_drawn_as_the_first_one(classification, kind, tmp_path):
+def test_a_replayed_search_is_drawn_as_the_first_one(searched_twice, kind):
     """What a journal replays has the scores and the times of the first time."""
-    path = tmp_path / "search.sqlite"
-    first = search_of(journal=path).fit(*classification)
-    again = search_of(journal=path).fit(*classification)
+    first, again = searched_twice
     assert again.n_replayed_ > 0
 
     one, other = data_of(first, kind=kind), data_of(again, kind=kind)
@@ -773,22 +798,30 @@ def as_plain(value):
     return [as_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+@pytest.fixture(scope="module")
+def searched_in_time(classification):
+    """Give a search with a time limit."""
+    return search_of(max_time=60, n_repeats=2).fit(*classification)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_search_with_a_time_limit_is_drawn(classification, kind):
+def test_a_search_with_a_time_limit_is_drawn(searched_in_time, kind):
     """Its rounds may have other levels than the plan."""
-    search = search_of(max_time=60, n_repeats=2).fit(*classification)
-
-    SearchDisplay.from_estimator(search, kind=kind).figure_.canvas.draw()
+    SearchDisplay.from_estimator(searched_in_time, kind=kind).figure_.canvas.draw()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_samples_and_five_hundred_candidates_are_drawn(classification, kind):
-    """A wide search has small points."""
-    search = SuccessiveHalvingSearchCV(
+@pytest.fixture(scope="module")
+def searched_by_samples(classification):
+    """Give a search of five hundred candidates."""
+    return SuccessiveHalvingSearchCV(
         Scored(), QUALITY, n_candidates=500, resource="n_samples", cv=2, random_state=0
     ).fit(*classification)
 
-    display = SearchDisplay.from_estimator(search, kind=kind)
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_and_five_hundred_candidates_are_drawn(searched_by_samples, kind):
+    """A wide search has small points."""
+    display = SearchDisplay.from_estimator(searched_by_samples, kind=kind)
 
     display.figure_.canvas.draw()
     scatters = [c for c in display.ax_.collections if hasattr(c, "get_sizes")]

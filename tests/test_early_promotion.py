@@ -31,7 +31,7 @@ from tests.loops import (
 )
 from tests.workers import VirtualWorkers
 
-few_examples = settings(deadline=None, max_examples=100)
+few_examples = settings(deadline=None, max_examples=50)
 
 # --- who has won, and who has lost -------------------------------------------------
 

@@ -40,7 +40,7 @@ def sample_search(**options):
     )
 
 
-ENGINES = [("sequential", 1), ("threading", 2), ("threading", 5), ("loky", 2), ("loky", 5)]
+ENGINES = [("sequential", 1), ("threading", 2), ("threading", 5), ("loky", 2), ("loky", 3)]
 
 
 @pytest.mark.parametrize("make_search", [forest_search, sample_search])
@@ -225,28 +225,6 @@ def test_no_n_jobs_is_one_worker_within_a_task(classification, backend):
         search = reporting_search().fit(*classification)
 
     assert set(search.cv_results_["mean_test_score"]) == {1.0}
-
-
-@pytest.mark.slow
-def test_no_n_jobs_is_one_worker_within_a_task_of_dask(classification, dask_client):
-    """A forest in a Dask worker adds up its trees in one thread, as with other backends."""
-    with joblib.parallel_config(backend="dask"):
-        search = reporting_search().fit(*classification)
-
-    assert set(search.cv_results_["mean_test_score"]) == {1.0}
-
-
-@pytest.mark.slow
-def test_results_on_dask_are_those_of_one_process(
-    classification, dask_client, assert_same_results
-):
-    """cv_results_ is bit-identical to that of one process."""
-    with joblib.parallel_config(backend="dask"):
-        search = forest_search(scoring="roc_auc").fit(*classification)
-
-    assert_same_results(
-        search.cv_results_, forest_search(scoring="roc_auc").fit(*classification).cv_results_
-    )
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])

@@ -9,19 +9,16 @@ import gc
 import math
 import os
 import pickle
-import signal
 import sys
 import tempfile
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pytest
 from joblib.externals.loky import reusable_executor
 from joblib.parallel import LokyBackend
@@ -30,20 +27,36 @@ from skhyperband._executors import Executor, joblib_executor, make_executor
 from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.joblib_executor import JoblibExecutor
 from skhyperband._executors.sequential_executor import SequentialExecutor
-from skhyperband._executors.states import State
 from skhyperband._journal.database import Journal
 from skhyperband._journal.replay import ReplayingExecutor
 from skhyperband._records import (
     Evaluate,
     FailedStep,
-    Failure,
-    Outcome,
     Skipped,
     StateKey,
     Task,
     TaskLimits,
 )
-from tests.estimators import UnpicklableError
+from tests.tasks import (
+    ALIVE,
+    EXCEPTIONS,
+    MarkedWhenSent,
+    Marks,
+    count_running,
+    die_beside_another,
+    die_once,
+    die_when_taken,
+    fail,
+    fit,
+    keep_limits,
+    meet,
+    scores,
+    task_of,
+    tasks_of,
+    tenfold,
+    wait_for_go,
+    wait_for_other_result,
+)
 from tests.workers import VirtualWorkers
 
 # --- the executors -----------------------------------------------------------------
@@ -175,34 +188,6 @@ other_executors = those(lambda engine: not engine.takes_further_tasks)
 # --- what the cases share ----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Marks:
-    """Files that tell other processes, and the test, what has happened."""
-
-    folder: Path
-
-    def leave(self, name):
-        """Note that something happened, and how often."""
-        with open(self.folder / name, "a") as file:
-            file.write("x")
-
-    def count(self, name):
-        """Return how often it happened."""
-        path = self.folder / name
-        return path.stat().st_size if path.exists() else 0
-
-    def names(self, prefix):
-        """Return what happened of this kind."""
-        return {path.name for path in self.folder.glob(f"{prefix}-*")}
-
-    def wait_for(self, name, n_names=1):
-        """Wait until it has happened, or until so many of its kind have."""
-        deadline = time.monotonic() + 60
-        while not self.count(name) and len(self.names(name)) < n_names:
-            assert time.monotonic() < deadline, f"{name} did not happen"
-            time.sleep(0.005)
-
-
 @pytest.fixture
 def marks(tmp_path):
     """Give an empty folder of marks."""
@@ -232,44 +217,17 @@ def start(engine, tmp_path):
     return start
 
 
-def task_of(number, n_resources=1, **options):
-    """Return a task that can be told from others."""
-    return Task({"number": number}, n_resources, number, **options)
-
-
-def tasks_of(n_tasks):
-    return [task_of(number) for number in range(n_tasks)]
-
-
-def outcome_of(score, **options):
-    return Outcome(float(score), None, 0.0, 0.0, **options)
-
-
-def tenfold(task):
-    """Evaluate at once; the score tells which task it was."""
-    return outcome_of(10 * task.split)
-
-
-def scores(results):
-    """Return {position: score} of what an executor yields, which must yield each position once."""
-    found = {}
-    for position, result in results:
-        assert position not in found
-        found[position] = result.test_scores
-    return found
-
-
 # --- tasks and results -------------------------------------------------------------
 
 
 @every_executor
-@pytest.mark.parametrize("n_tasks", [1, 2, 30])
-def test_every_task_comes_back_once_with_its_position(start, n_tasks):
-    """The result at a position is that of the task at this position."""
+def test_every_task_comes_back_once_with_its_position(start):
+    """In each of several runs positions count from 0; a run of no tasks has no results."""
+    runs = [[], [50], [41, 40], [], list(range(30))]
     with start(tenfold) as executor:
-        found = scores(executor.run(tasks_of(n_tasks)))
+        found = [scores(executor.run([task_of(number) for number in run])) for run in runs]
 
-    assert found == {position: 10.0 * position for position in range(n_tasks)}
+    assert found == [{at: 10.0 * number for at, number in enumerate(run)} for run in runs]
 
 
 @every_executor
@@ -287,50 +245,6 @@ def test_every_task_is_announced_once_before_its_result(start):
     assert {thread for _, _, thread in events} == {threading.get_ident()}
     for position in range(12):
         assert [kind for kind, at, _ in events if at == position] == ["start", "result"]
-
-
-@every_executor
-def test_no_tasks_have_no_results(start):
-    """An executor that is given nothing to run ends at once, and can run tasks afterwards."""
-    with start(tenfold) as executor:
-        assert list(executor.run([])) == []
-        assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
-
-
-@every_executor
-def test_executor_runs_one_level_after_another(start):
-    """Positions count from 0 in each run, whatever ran before."""
-    with start(tenfold) as executor:
-        first = scores(executor.run(tasks_of(5)))
-        second = scores(executor.run([task_of(8), task_of(7)]))
-
-    assert first == {position: 10.0 * position for position in range(5)}
-    assert second == {0: 80.0, 1: 70.0}
-
-
-def handing_over(marks, number):
-    """Leave a mark when a task is sent to another process."""
-    marks.leave(f"sent-{number}")
-    return int, ()
-
-
-class MarkedWhenSent:
-    """A value of a candidate that notes when its task is sent to another process."""
-
-    def __init__(self, marks, number):
-        self.marks = marks
-        self.number = number
-
-    def __reduce__(self):
-        return handing_over(self.marks, self.number)
-
-
-def wait_for_go(marks, task):
-    """Evaluate the first task at once, and all others when they are told to go on."""
-    marks.leave(f"begun-{task.split}")
-    if task.split > 0:
-        marks.wait_for("go")
-    return tenfold(task)
 
 
 @executors_with_processes
@@ -365,13 +279,6 @@ def test_single_worker_evaluates_a_task_when_its_result_is_asked_for(start, mark
             assert len(marks.names("begun")) == n_taken
 
 
-def wait_for_other_result(marks, slow, task):
-    """Let one task wait until the result of another has been taken."""
-    if task.split == slow:
-        marks.wait_for("taken")
-    return tenfold(task)
-
-
 @every_executor
 def test_results_arrive_while_other_tasks_run(engine, start, marks):
     """A result is yielded before the slowest task ends, which may be the first one."""
@@ -385,13 +292,6 @@ def test_results_arrive_while_other_tasks_run(engine, start, marks):
     assert found == [1 - slow, slow]
 
 
-def meet(marks, n_workers, task):
-    """Wait until so many tasks have begun."""
-    marks.leave(f"begun-{task.split}")
-    marks.wait_for("begun", n_workers)
-    return tenfold(task)
-
-
 @every_executor
 def test_as_many_tasks_run_at_a_time_as_there_are_workers(engine, start, marks):
     """Tasks that wait for each other all end, as long as they are no more than the workers."""
@@ -400,16 +300,6 @@ def test_as_many_tasks_run_at_a_time_as_there_are_workers(engine, start, marks):
         found = scores(executor.run(tasks_of(engine.n_workers)))
 
     assert len(found) == engine.n_workers
-
-
-def count_running(marks, task):
-    """Return how many tasks run while this one does."""
-    mark = marks.folder / f"running-{task.split}"
-    mark.touch()
-    time.sleep(0.01)
-    n_running = len(marks.names("running"))
-    mark.unlink()
-    return outcome_of(n_running)
 
 
 @every_executor
@@ -518,11 +408,6 @@ def test_further_tasks_that_are_in_the_journal_are_replayed(tmp_path):
 # --- limits and failures -----------------------------------------------------------
 
 
-def keep_limits(task):
-    """Evaluate as the package's own evaluator does: not at all where it is too late."""
-    return Skipped() if time.time() >= task.limits.start_before else tenfold(task)
-
-
 @every_executor
 def test_task_that_is_too_late_is_skipped(start):
     """A task carries its limits, and comes back with a `Skipped` in place of an outcome."""
@@ -536,45 +421,18 @@ def test_task_that_is_too_late_is_skipped(start):
     assert [found[position].test_scores for position in (0, 2)] == [0.0, 20.0]
 
 
-class NotPicklableError(Exception):
-    """Cannot be pickled; `UnpicklableError` can, but not be unpickled."""
-
-    def __reduce__(self):
-        raise TypeError("not to be pickled")
-
-
-EXCEPTIONS = {"pickled": NotPicklableError("one"), "unpickled": UnpicklableError("one", "other")}
-
-
-def fail(kind, task):
-    """Return a failure with an exception that does not survive the way to another process."""
-    if task.split > 0:
-        return tenfold(task)
-    failure = Failure(FailedStep.FIT, f"it cannot be {kind}", EXCEPTIONS[kind])
-    return Outcome(None, None, 0.0, 0.0, failure)
-
-
 @every_executor
-@pytest.mark.parametrize("kind", EXCEPTIONS)
-def test_failure_arrives_without_an_exception_that_cannot(engine, start, kind):
+def test_failure_arrives_without_an_exception_that_cannot(engine, start):
     """The step and the text arrive; the exception does where no process lies between."""
-    with start(functools.partial(fail, kind)) as executor:
-        found = dict(executor.run(tasks_of(3)))
+    kinds = [*EXCEPTIONS, None, None]
+    with start(fail) as executor:
+        found = dict(executor.run([Task({"kind": k}, 1, split) for split, k in enumerate(kinds)]))
 
-    failure = found[0].failure
-    assert (failure.step, failure.text) == (FailedStep.FIT, f"it cannot be {kind}")
-    assert failure.exception is (None if engine.has_processes else EXCEPTIONS[kind])
-    assert [found[position].test_scores for position in (1, 2)] == [10.0, 20.0]
-
-
-def die_when_taken(marks, n_others, task):
-    """Let task 0 end its process when the results of all others have been taken."""
-    marks.leave(f"begun-{task.split}")
-    if task.split == 0:
-        marks.wait_for("taken", n_others)
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.02)  # Dask does not give a quick task that waits to another worker.
-    return tenfold(task)
+    for position, (kind, exception) in enumerate(EXCEPTIONS.items()):
+        failure = found[position].failure
+        assert (failure.step, failure.text) == (FailedStep.FIT, f"it cannot be {kind}")
+        assert failure.exception is (None if engine.has_processes else exception), kind
+    assert [found[position].test_scores for position in (2, 3)] == [20.0, 30.0]
 
 
 @executors_with_several_processes
@@ -593,19 +451,6 @@ def test_what_finished_before_a_worker_died_stays(start, marks):
     assert [marks.count(f"begun-{position}") for position in range(1, 10)] == [1] * 9
 
 
-def die_beside_another(marks, task):
-    """Let task 0 end its process while task 1 runs, and whenever it is tried again."""
-    marks.leave(f"begun-{task.split}")
-    if task.split == 0:
-        marks.wait_for("begun-1")
-        marks.leave("died")
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task.split == 1 and marks.count("begun-1") == 1:
-        marks.wait_for("died")
-        time.sleep(0.5)  # So that it is still running when the workers are ended.
-    return tenfold(task)
-
-
 @pytest.mark.slow
 @executors_with_several_processes
 def test_tasks_beside_a_dying_worker_get_their_results(start, marks):
@@ -620,14 +465,6 @@ def test_tasks_beside_a_dying_worker_get_their_results(start, marks):
     assert afterwards == {0: 90.0}
 
 
-def die_once(marks, task):
-    """End the process at the first attempt."""
-    marks.leave(f"begun-{task.split}")
-    if marks.count(f"begun-{task.split}") == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return tenfold(task)
-
-
 @executors_with_processes
 def test_task_whose_worker_died_is_tried_again(start, marks):
     """A worker may have died of something else, such as a lack of memory."""
@@ -640,47 +477,6 @@ def test_task_whose_worker_died_is_tried_again(start, marks):
 
 
 # --- states ------------------------------------------------------------------------
-
-N_VALUES = 2**16  # So large that executors may send it another way than small results.
-
-
-# The objects of the class below that this process has not freed, however they were made.
-ALIVE: "weakref.WeakSet[Fitted]" = weakref.WeakSet()
-
-
-class Fitted:
-    """Stands for a fitted estimator."""
-
-    def __new__(cls, *args):
-        fitted = super().__new__(cls)
-        ALIVE.add(fitted)
-        return fitted
-
-    def __init__(self, value):
-        self.values = np.full(N_VALUES, value)
-
-
-class FittedWithLock(Fitted):
-    """Cannot be pickled."""
-
-    def __init__(self, value):
-        super().__init__(value)
-        self.lock = threading.Lock()
-
-
-def fit(task):
-    """Add the number of the task to what its state holds; return the sum, and as a new state."""
-    value = task.split
-    if task.state is not None:
-        state = task.state.read()
-        fitted = state.open()
-        assert fitted.values.shape == (N_VALUES,)
-        assert state.n_resources == task.n_resources - 1
-        value += fitted.values[-1]
-    cannot_be_pickled = task.candidate.get("lock", False)
-    fitted = FittedWithLock(value) if cannot_be_pickled else Fitted(value)
-    state = State(fitted, task.n_resources, 1) if task.keeps_state else None
-    return outcome_of(value, state=state)
 
 
 def key_of(number):
@@ -798,24 +594,44 @@ def open_files_of_states():
     return sum(link.startswith(kinds) for link in links)
 
 
-@every_executor
-@pytest.mark.parametrize("error", [None, ZeroDivisionError], ids=["completed", "raised"])
-def test_no_state_outlives_its_executor(start, error):
-    """When it is left, with an error or without, the states and their files are gone."""
+@contextlib.contextmanager
+def no_state_left():
+    """Check that neither states nor their files are left that were not there before."""
     gc.collect()
     files_before, alive_before = open_files_of_states(), set(ALIVE)
-
-    with contextlib.suppress(ZeroDivisionError), start(fit) as executor:
-        for n_resources in (1, 2, 3):
-            run_level(executor, range(6), n_resources)
-        assert len(executor.states) == 6
-        if error is not None:
-            raise error
-
+    yield
     gc.collect()
-    assert len(executor.states) == 0
     assert set(ALIVE) == alive_before
     assert open_files_of_states() == files_before
+
+
+@every_executor
+def test_no_state_outlives_its_executor(start):
+    """When an executor is left, the states and their files are gone."""
+    with no_state_left():
+        with start(fit) as executor:
+            for n_resources in (1, 2, 3):
+                run_level(executor, range(6), n_resources)
+            n_states = len(executor.states)
+
+        assert n_states == 6
+        assert len(executor.states) == 0
+
+
+def fail_with_states(executor):
+    """Raise while there are states."""
+    run_level(executor, range(6), 1)
+    raise ZeroDivisionError
+
+
+@every_executor
+def test_error_of_the_caller_passes_through_the_executor(start):
+    """It is neither hidden nor replaced by another one, and no state is left then either."""
+    with no_state_left():
+        with pytest.raises(ZeroDivisionError), start(fit) as executor:
+            fail_with_states(executor)
+
+        assert len(executor.states) == 0
 
 
 # --- ending early ------------------------------------------------------------------
@@ -838,15 +654,6 @@ def test_closing_the_generator_begins_no_more_tasks(start, marks):
     assert len(marks.names("begun")) < 30 + 3
 
 
-@every_executor
-def test_generator_may_be_closed_before_its_first_result(start):
-    """A run that was not begun leaves nothing to end."""
-    with start(tenfold) as executor:
-        executor.run(tasks_of(3)).close()
-
-        assert scores(executor.run(tasks_of(2))) == {0: 0.0, 1: 10.0}
-
-
 def fail_at_the_first_result(executor):
     """Raise while there are more results to come, having closed their generator."""
     with contextlib.closing(executor.run(tasks_of(20))) as finished:
@@ -855,20 +662,17 @@ def fail_at_the_first_result(executor):
 
 
 @every_executor
-def test_error_between_two_results_leaves_the_executor_usable(start):
-    """An error of its caller changes nothing about an executor."""
+def test_run_that_ends_early_leaves_the_executor_usable(start):
+    """It may be closed before its first result, or end by an error of its caller after that."""
     with start(tenfold) as executor:
+        executor.run(tasks_of(3)).close()
+        after_closing = scores(executor.run([task_of(30), task_of(31)]))
         with pytest.raises(ZeroDivisionError):
             fail_at_the_first_result(executor)
+        after_error = scores(executor.run(tasks_of(20)))
 
-        assert len(scores(executor.run(tasks_of(20)))) == 20
-
-
-@every_executor
-def test_error_of_the_caller_passes_through_the_executor(start):
-    """Leaving an executor neither hides the error nor raises another one."""
-    with pytest.raises(ZeroDivisionError), start(tenfold) as executor:
-        fail_at_the_first_result(executor)
+    assert after_closing == {0: 300.0, 1: 310.0}
+    assert after_error == {position: 10.0 * position for position in range(20)}
 
 
 @every_executor

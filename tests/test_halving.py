@@ -395,7 +395,7 @@ def contests_of(loop, promotion):
         yield entries, {entry.candidate for entry in later if entry.rung.iter > 0}
 
 
-@settings(deadline=None, max_examples=200)
+@few_examples
 @given(
     plan=schedules(),
     promotion=promotions,

@@ -331,7 +331,7 @@ print(json.dumps("the same" if found == expected else str(found)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "n_times"), [("plain", 3), ("dies", 1), ("raises", 5)])
+@pytest.mark.parametrize(("how", "n_times"), [("plain", 2), ("dies", 1), ("raises", 2)])
 def test_searches_in_two_threads_do_not_disturb_each_other(tmp_path, how, n_times):
     """Each has the results that it has alone, whatever the other one does."""
     if how == "dies" and joblib.__version__.startswith("1.4."):
@@ -411,7 +411,7 @@ def looked(estimator, data):
         n_candidates="all",
         resource="n_units",
         max_resources=9,
-        cv=ShuffleSplit(2, random_state=0),
+        cv=ShuffleSplit(1, random_state=0),
         n_jobs=2,
         refit=False,
     ).fit(*data)
@@ -423,7 +423,7 @@ def test_workers_share_the_cores(classification, tmp_path):
     """The threads of BLAS and OpenMP, in all workers together, are no more than the cores."""
     fits = looked(Looking(notes=str(tmp_path)), classification)
 
-    assert len(fits) == 26
+    assert len(fits) == 13
     assert {2 * fit["threads"] <= max(2, joblib.cpu_count()) for fit in fits} == {True}
 
 
@@ -431,10 +431,10 @@ def test_parallel_estimator_starts_no_processes_in_a_worker(classification, tmp_
     """Its n_jobs are threads there, also where it runs alone after a worker died."""
     estimator = Looking(notes=str(tmp_path), below=0.1)
 
-    with pytest.warns(FitFailedWarning, match="2 of 26"):
+    with pytest.warns(FitFailedWarning, match="1 of 13"):
         fits = looked(estimator, classification)
 
-    assert sum(fit["dies"] for fit in fits) >= 4
+    assert sum(fit["dies"] for fit in fits) >= 2
     assert all(fit["own process only"] for fit in fits)
     assert all(fit["children"] == 0 for fit in fits)
 

@@ -1,6 +1,9 @@
 import copy
 import ctypes
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import joblib
 import numpy as np
@@ -285,28 +288,30 @@ def assert_like_cross_validate(search, X, y):
     np.testing.assert_array_equal(ours, scores)
 
 
-@pytest.mark.parametrize(("make", "estimator", "space", "scoring"), INPUTS.values(), ids=INPUTS)
-def test_inputs_of_all_kinds_are_cut_as_scikit_learn_does(make, estimator, space, scoring):
-    """The top level's scores are a plain cross-validation's, and lower levels have fewer rows."""
+@pytest.fixture(scope="module", params=INPUTS.values(), ids=INPUTS)
+def searched(request):
+    """Give a search in this process, and the X and y that it was given."""
+    make, estimator, space, scoring = request.param
     X, y = make()
+    with threadpool_limits(1):  # As in workers: KMeans adds up by threads.
+        return fit(search_of(estimator, space, scoring), X, y), X, y
 
-    search = fit(search_of(estimator, space, scoring), X, y)
+
+def test_inputs_of_all_kinds_are_cut_as_scikit_learn_does(searched):
+    """The top level's scores are a plain cross-validation's, and lower levels have fewer rows."""
+    search, X, y = searched
 
     assert search.n_resources_ == [30, 90]
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert_like_cross_validate(search, X, y)
+    with threadpool_limits(1):
+        assert_like_cross_validate(search, X, y)
 
 
-@pytest.mark.parametrize(("make", "estimator", "space", "scoring"), INPUTS.values(), ids=INPUTS)
-def test_inputs_of_all_kinds_reach_the_workers(
-    make, estimator, space, scoring, assert_same_results
-):
+def test_inputs_of_all_kinds_reach_the_workers(searched, assert_same_results):
     """Two processes give the very results of one."""
-    X, y = make()
+    one, X, y = searched
 
-    with threadpool_limits(1):  # As in the workers: KMeans adds up by threads.
-        one = fit(search_of(estimator, space, scoring, refit=False), X, y)
-    two = fit(search_of(estimator, space, scoring, refit=False, n_jobs=2), X, y)
+    two = fit(clone(one).set_params(n_jobs=2, refit=False), X, y)
 
     assert_same_results(one.cv_results_, two.cv_results_)
 
@@ -686,29 +691,48 @@ def writers_into_arrays():
 WRITERS = {name: rest for name, *rest in writers_into_arrays()}
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize(("make", "writing", "careful", "space"), WRITERS.values(), ids=WRITERS)
-def test_estimator_that_writes_into_its_input_scores_the_same(
-    make, writing, careful, space, n_jobs, assert_same_results
-):
-    """What is written into the rows of one fit does not reach the next."""
-    X, y = make()
+@dataclass(frozen=True)
+class Written:
+    """A search with an estimator that writes into its input, in this process, and what it was given.
+
+    `expected` are the results of one that does not write.
+    """
+
+    make: Callable[[], tuple[Any, Any]]
+    X: Any
+    y: Any
+    search: SuccessiveHalvingSearchCV
+    expected: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=WRITERS.values(), ids=WRITERS)
+def written(request):
+    """Give a search for each estimator that writes."""
+    make, writing, careful, space = request.param
     options = {"refit": False, "n_candidates": "all" if space is KNN else 3}
-    expected = search_of(careful, space, **options).fit(X, y)
-
-    search = search_of(writing, space, n_jobs=n_jobs, **options).fit(X, y)
-
-    assert_same_results(search.cv_results_, expected.cv_results_)
-
-
-@pytest.mark.parametrize(("make", "writing", "careful", "space"), WRITERS.values(), ids=WRITERS)
-def test_estimator_that_writes_into_its_input_leaves_the_callers(make, writing, careful, space):
-    """Nothing that a fit or a score does is seen in the X and y that were given."""
+    expected = search_of(careful, space, **options).fit(*make()).cv_results_
     X, y = make()
+    search = search_of(writing, space, **options).fit(X, y)
+    return Written(make=make, X=X, y=y, search=search, expected=expected)
 
-    search_of(writing, space, refit=False).fit(X, y)
 
-    for given, fresh in zip((X, y), make(), strict=True):
+def test_estimator_that_writes_into_its_input_scores_the_same(written, assert_same_results):
+    """What is written into the rows of one fit does not reach the next."""
+    assert_same_results(written.search.cv_results_, written.expected)
+
+
+def test_estimator_that_writes_into_its_input_scores_the_same_in_processes(
+    written, assert_same_results
+):
+    """What a worker writes into the rows of one fit does not reach the next."""
+    search = clone(written.search).set_params(n_jobs=2).fit(*written.make())
+
+    assert_same_results(search.cv_results_, written.expected)
+
+
+def test_estimator_that_writes_into_its_input_leaves_the_callers(written):
+    """Nothing that a fit or a score does is seen in the X and y that were given."""
+    for given, fresh in zip((written.X, written.y), written.make(), strict=True):
         assert type(given) is type(fresh)
         for array, as_it_was in zip(arrays_of(given), arrays_of(fresh), strict=True):
             np.testing.assert_array_equal(array, as_it_was)

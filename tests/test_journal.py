@@ -24,10 +24,9 @@ from skhyperband._journal import files
 from skhyperband._journal.database import SCHEMA, Journal, read_entries
 from skhyperband._journal.entries import Entry
 from skhyperband._records import FailedStep
+from tests.journals import ENTRY, IDENTITY
 
 ROOT = Path(__file__).parents[1]
-IDENTITY = {"estimator": "package.Class", "X": "array (3, 2) 00ff", "y": "array (3,) 11"}
-ENTRY = Entry('{"C": 1}', 9, 0, 0.5, None, 0.25, 0.125, 6, None, None, 1e9)
 
 
 @pytest.fixture
@@ -148,7 +147,7 @@ def test_process_that_ends_in_the_middle_loses_nothing_that_was_added(path):
     program = """
 import os, sys
 from skhyperband._journal.database import Journal
-from tests.test_journal import ENTRY, IDENTITY
+from tests.journals import ENTRY, IDENTITY
 journal = Journal(sys.argv[1], IDENTITY)
 for number in range(100):
     journal.add(b"%d" % number, ENTRY)
@@ -285,7 +284,7 @@ def test_second_writer_is_refused_in_the_same_process(path):
 WRITER = """
 import sys, time
 from skhyperband._journal.database import Journal
-from tests.test_journal import ENTRY, IDENTITY
+from tests.journals import ENTRY, IDENTITY
 with Journal(sys.argv[1], IDENTITY) as journal:
     journal.add(b"key", ENTRY)
     print("ready", flush=True)
@@ -486,10 +485,12 @@ def test_folder_whose_locks_do_not_work_is_no_other_search(path, monkeypatch):
 TAKING_TURNS = """
 import os, sys, time
 from skhyperband._journal.database import Journal
-from tests.test_journal import IDENTITY
+from tests.journals import IDENTITY
 inside = sys.argv[1] + ".inside"
 n_held = n_together = 0
-end = time.time() + 2
+print("ready", flush=True)
+sys.stdin.readline()
+end = time.time() + 1
 while time.time() < end:
     try:
         with Journal(sys.argv[1], IDENTITY):
@@ -510,10 +511,19 @@ def test_writers_that_take_turns_are_never_two(path):
     """However they open and close, one is inside; the others are told that one is."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", TAKING_TURNS, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", TAKING_TURNS, path],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
     counts = [list(map(int, process.communicate(timeout=60)[0].split())) for process in processes]
 
     assert sum(n_held for n_held, _ in counts) > 20
@@ -533,7 +543,7 @@ UNPRIVILEGED = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
 import skhyperband._journal.database as journal
-from tests.test_journal import IDENTITY
+from tests.journals import IDENTITY
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
@@ -588,7 +598,7 @@ def test_what_may_not_be_written_is_refused(path, folder_too):
 FULL = """
 import resource, sys
 from skhyperband._journal.database import Journal
-from tests.test_journal import ENTRY, IDENTITY
+from tests.journals import ENTRY, IDENTITY
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 n = 0
 try:

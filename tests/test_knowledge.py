@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 from scipy.stats import loguniform, randint
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterGrid
@@ -139,30 +140,32 @@ def test_values_of_lists_are_recognised(classification, journal, heard):
     assert told == {candidate_key(candidate) for candidate in ParameterGrid(space)}
 
 
-@pytest.mark.parametrize("sampler", ["model", "forest"])
+@pytest.fixture(scope="module", params=["model", "forest"])
+def uninterrupted(request, classification, tmp_path_factory):
+    """Give a search with each model of the scores that nothing interrupts."""
+    space = {"C": loguniform(1e-4, 1e4), "tol": loguniform(1e-6, 1e-2)}
+    journal = str(tmp_path_factory.mktemp("whole") / "journal.sqlite")
+    options = {"sampler": request.param, "n_repeats": 2, "refit": False}
+    return search_of(LogisticRegression(), space, journal, **options).fit(*classification)
+
+
 @pytest.mark.parametrize("interrupted_at", [5, 12, 30])
 def test_a_resumed_search_makes_the_same_choices(
-    classification, journal, tmp_path, assert_same_results, sampler, interrupted_at
+    classification, journal, assert_same_results, uninterrupted, interrupted_at
 ):
     """What was measured before the interruption is not known earlier than it was the first time."""
-    X, y = classification
-    space = {"C": loguniform(1e-4, 1e4), "tol": loguniform(1e-6, 1e-2)}
-    search = search_of(LogisticRegression(), space, None, sampler=sampler, n_repeats=2)
-    whole = search.set_params(journal=str(tmp_path / "whole.sqlite")).fit(X, y)
-
-    interrupted = search_of(
-        Interrupted(interrupted_at), space, journal, sampler=sampler, n_repeats=2
+    search = clone(uninterrupted).set_params(
+        estimator=Interrupted(interrupted_at), journal=journal
     )
     with pytest.raises(KeyboardInterrupt):
-        interrupted.set_params(refit=False).fit(X, y)
+        search.fit(*classification)
     n_before = Interrupted.n_fits
     Interrupted.n_fits = -(10**9)
-    again = search_of(Interrupted(interrupted_at), space, journal, sampler=sampler, n_repeats=2)
-    resumed = again.set_params(refit=False).fit(X, y)
+    resumed = clone(search).fit(*classification)
 
     assert n_before >= interrupted_at
     assert resumed.n_replayed_ > 0
-    assert_same_results(resumed.cv_results_, whole.cv_results_)
+    assert_same_results(resumed.cv_results_, uninterrupted.cv_results_)
 
 
 class Interrupted(LogisticRegression):

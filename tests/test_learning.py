@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from scipy.stats import loguniform, randint, uniform
+from sklearn.base import clone
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._samplers import SAMPLERS, SamplingProblem, make_sampler
@@ -17,11 +18,12 @@ from skhyperband._typing import SamplerName
 from tests.estimators import Scored
 from tests.levels import level_of
 
-LEARNING = ["model", "gp", "forest", "tpe"]
+# "gp" is another name of "model".
+LEARNING = ["model", "forest", "tpe"]
 SPACE = {"x": uniform(0, 1), "log_y": loguniform(1e-4, 1e4)}
 
 
-@pytest.fixture(params=LEARNING)
+@pytest.fixture(params=LEARNING, scope="module")
 def name(request):
     """Return the name of a sampler that learns."""
     if request.param == "tpe":
@@ -53,6 +55,11 @@ def learned(sampler, n=20, n_known=20, score=value_of):
 def test_the_type_of_names_lists_them_all():
     """The names in the signature's type are those that are accepted."""
     assert set(get_args(SamplerName)) == SAMPLERS.keys()
+
+
+def test_model_is_the_gaussian_process():
+    """The sampler "model" chooses the very candidates that "gp" chooses."""
+    assert learned(sampler_of("model")) == learned(sampler_of("gp"))
 
 
 # --- what is learned ---------------------------------------------------------------
@@ -213,11 +220,10 @@ def test_the_estimator_as_it_is_given_is_learned_from():
 
 
 def test_many_points_are_quickly_chosen_from():
-    """With a thousand known candidates "model" uses a forest, and "gp" a part of them."""
-    for name in ("model", "gp"):
-        sampler = sampler_of(name)
-        chosen = learned(sampler, n=8, n_known=1000)
-        assert max(map(value_of, chosen)) > -0.05
+    """Of a thousand known candidates "model" is fitted to a part, and chooses well all the same."""
+    chosen = learned(sampler_of("model"), n=8, n_known=1000)
+
+    assert max(map(value_of, chosen)) > -0.05
 
 
 def seen_by_optuna(monkeypatch, sampler, n_known):
@@ -259,7 +265,7 @@ def test_tpe_is_told_all_of_a_few(monkeypatch):
     np.testing.assert_allclose(seen[0], values, rtol=1e-9)
 
 
-@pytest.mark.parametrize("bad", [-3, -1e6, -1e12, -1e300])
+@pytest.mark.parametrize("bad", [-3, -1e300])
 def test_one_very_bad_score_does_not_hide_the_others(name, bad):
     """Scores without a lower bound, such as R2, teach as much as others do."""
     means = []
@@ -275,12 +281,12 @@ def test_one_very_bad_score_does_not_hide_the_others(name, bad):
     assert np.mean(means) > -0.2  # Of random candidates it is -0.24.
 
 
-@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e300])
+@pytest.mark.parametrize("scale", [1e-310, 1e300])
 def test_scores_of_any_size(name, scale):
     """Scores may be as small or as large as floats are."""
-    chosen = learned(sampler_of(name), score=lambda candidate: scale * value_of(candidate))
+    chosen = learned(sampler_of(name), n=8, score=lambda candidate: scale * value_of(candidate))
 
-    assert len(chosen) == 20
+    assert len(chosen) == 8
 
 
 @pytest.mark.parametrize("sampler", ["gp", "forest"])
@@ -313,16 +319,22 @@ def options_of(name):
     return {"sampler": name, "cv": 3, "random_state": 0, "error_score": np.nan}
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_choices_do_not_depend_on_the_engine(classification, assert_same_results, name, backend):
-    """The candidates, and with them all results, are the same for every number of workers."""
-    X, y = classification
-    space = {"quality": uniform(0, 1)}
-    one = HyperbandSearchCV(Scored(), space, **options_of(name)).fit(X, y)
-    with joblib.parallel_config(backend=backend):
-        two = HyperbandSearchCV(Scored(), space, n_jobs=2, **options_of(name)).fit(X, y)
+@pytest.fixture(scope="module")
+def searched(name, classification):
+    """Give a search in this process."""
+    search = HyperbandSearchCV(Scored(), {"quality": uniform(0, 1)}, **options_of(name))
+    return search.fit(*classification)
 
-    assert_same_results(two.cv_results_, one.cv_results_)
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_choices_do_not_depend_on_the_engine(
+    searched, classification, assert_same_results, backend
+):
+    """The candidates, and with them all results, are the same for every number of workers."""
+    with joblib.parallel_config(backend=backend):
+        two = clone(searched).set_params(n_jobs=2).fit(*classification)
+
+    assert_same_results(two.cv_results_, searched.cv_results_)
 
 
 def test_a_finite_space_has_no_duplicates(classification, name):

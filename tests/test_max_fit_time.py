@@ -23,10 +23,12 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._executors import limited, make_executor
+from skhyperband._executors import check_backend, limited, make_executor
 from skhyperband._executors.limited import LimitedEvaluate
+from skhyperband._executors.limited_executor import LimitedExecutor
 from skhyperband._records import FailedStep, Outcome, Skipped, Task
 from tests.estimators import Deadly, Endless, Failing, Scored, Unconverged
+from tests.processes import child_processes, wait_for_the_end_of
 from tests.published import published, quality_search
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
@@ -43,40 +45,36 @@ def search_of(estimator, n_candidates=9, **options):
     )
 
 
-def child_processes():
-    """Return the processes that this one has started, without joblib's resource tracker."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            command = " ".join(process.cmdline())
-        except psutil.Error:  # It has ended meanwhile.
-            continue
-        if command and "tracker" not in command:
-            found.append(process)
-    return found
-
-
-def wait_for_the_end_of(processes):
-    """Wait until the processes have ended, and fail if they do not."""
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    assert not alive
-
-
 # --- a search ----------------------------------------------------------------------
 
 
-@each_number_of_workers
-def test_fit_that_never_ends_costs_its_candidate(classification, n_jobs, assert_same_results):
-    """All other results are those of a search in which the candidate raises; nothing runs on."""
+@pytest.mark.parametrize(
+    ("n_jobs", "limit", "error_score"),
+    [(1, LIMIT, np.nan), (2, datetime.timedelta(seconds=LIMIT), -1.0)],
+    ids=["one", "two, timedelta, score"],
+)
+def test_fit_that_never_ends_costs_its_candidate(
+    classification, n_jobs, limit, error_score, assert_same_results
+):
+    """All other results are those of a search in which the candidate raises; nothing runs on.
+
+    The limit may be a timedelta and is shown in seconds; error_score may rank the candidate.
+    """
     before = set(child_processes())
 
-    search = search_of(Endless(below=0.1), n_jobs=n_jobs)
-    message = r"(?s)1 of 13 .*first with quality=0\.05:\nThe evaluation took.*max_fit_time=0\.7 s"
+    search = search_of(
+        Endless(below=0.1), n_jobs=n_jobs, max_fit_time=limit, error_score=error_score
+    )
+    message = (
+        rf"(?s)1 of 13 .*set to {error_score}.*first with quality=0\.05:\n"
+        r"The evaluation took.*max_fit_time=0\.7 s"
+    )
     with pytest.warns(FitFailedWarning, match=message):
         search.fit(*classification)
 
+    raising = search_of(Failing(below=0.1), max_fit_time=None, error_score=error_score)
     with pytest.warns(FitFailedWarning, match="too low"):
-        raising = search_of(Failing(below=0.1), max_fit_time=None).fit(*classification)
+        raising.fit(*classification)
     assert_same_results(search.cv_results_, raising.cv_results_)
     assert [rung.n_failures for rung in search.rungs_.rungs] == [1, 0, 0]
     assert search.cv_results_["mean_fit_time"][0] == LIMIT
@@ -109,17 +107,6 @@ def test_time_of_the_scores_counts(classification):
 
     with pytest.warns(FitFailedWarning, match="took longer than max_fit_time"):
         search.fit(*classification)
-
-
-def test_limit_may_be_a_timedelta_and_a_score_takes_the_place_of_the_failure(classification):
-    """The limit is shown in seconds; a finite error_score ranks the candidate."""
-    limit = datetime.timedelta(seconds=LIMIT)
-    search = search_of(Endless(below=0.1), 3, max_fit_time=limit, error_score=-1.0)
-
-    with pytest.warns(FitFailedWarning, match=r"(?s)set to -1\.0.*max_fit_time=0\.7 s"):
-        search.fit(*classification)
-
-    assert search.cv_results_["mean_test_score"][0] == -1.0
 
 
 def forest_search(**options):
@@ -259,13 +246,14 @@ def test_threads_are_refused(classification, method):
     assert Recording.n_fits == 0
 
 
-def test_one_worker_has_a_process_with_any_backend(classification):
-    """A search with one worker uses no backend."""
-    with (
-        joblib.parallel_config(backend="threading"),
-        pytest.warns(FitFailedWarning, match="took longer"),
-    ):
-        search_of(Endless(below=0.1), 3, n_jobs=1).fit(*classification)
+def test_one_worker_has_a_process_with_any_backend():
+    """A search with one worker uses no backend, and is not refused for it."""
+    with joblib.parallel_config(backend="threading"):
+        check_backend(1, LIMIT)
+        executor = make_executor(threads_of, 1, "2*n_jobs", LIMIT)
+
+    assert type(executor) is LimitedExecutor
+    assert executor.n_workers == 1
 
 
 def threads_of(task):
@@ -395,11 +383,17 @@ def test_copies_in_another_process_are_one_whose_processes_end_when_idle(monkeyp
 
 PROGRAM = """
 import sys
-from tests.test_max_fit_time import *
+from sklearn.datasets import make_classification
+from sklearn.model_selection import ShuffleSplit
+from tests.estimators import Endless
+from tests.processes import child_processes, wait_for_the_end_of
+from tests.published import quality_search
 
 n_jobs, mark = int(sys.argv[1]), sys.argv[2]
 before = set(child_processes())
-search = search_of(Endless(below=0.1, mark=mark), n_jobs=n_jobs, max_fit_time=600)
+search = quality_search(
+    Endless(below=0.1, mark=mark), 9, cv=ShuffleSplit(1), n_jobs=n_jobs, max_fit_time=600
+)
 X, y = make_classification(240, 6, random_state=0)
 try:
     search.fit(X, y)

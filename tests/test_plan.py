@@ -320,10 +320,10 @@ def test_largest_power_of_a_factor_next_to_1(limit):
 
 def test_largest_power_of_a_factor_that_no_float_holds():
     """A factor may be nearer to 1 than any float: the powers are counted all the same."""
-    s = largest_power(Fraction(10**300 + 1, 10**300), 10)
+    s = largest_power(Fraction(10**100 + 1, 10**100), 10)
 
     assert str(s).startswith("2302585092994045684017991")
-    assert len(str(s)) == 301
+    assert len(str(s)) == 101
 
 
 @pytest.mark.parametrize(

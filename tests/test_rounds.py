@@ -1,4 +1,5 @@
 import contextlib
+import functools
 from dataclasses import replace
 from fractions import Fraction
 
@@ -50,7 +51,7 @@ def costs_of(brackets, full_fit=1.0, n_workers=1):
 
 
 @given(plans(), st.floats(0.01, 2), st.integers(1, 4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_rounds_take_no_more_than_the_plan_and_reach_the_maximum(plan, share, n_workers):
     """Sizes never grow within a round, each ends with R, and in all no candidate is too many."""
     planned, factor = plan
@@ -87,7 +88,7 @@ def test_rounds_take_no_more_than_the_plan_and_reach_the_maximum(plan, share, n_
 
 
 @given(plans())
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_plan_that_fits_is_one_round(plan):
     """With as much time as the plan takes, it is run as it is."""
     planned, factor = plan
@@ -152,7 +153,7 @@ def test_first_round_takes_a_third_of_the_time():
 
 
 @given(plans(), st.data())
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_narrowed_round_keeps_one_candidate_to_the_end(plan, data):
     """However little time is left after a level: no size grows, and one has R."""
     planned, _ = plan
@@ -252,7 +253,7 @@ SEARCHES = {
 each_search = pytest.mark.parametrize("kind", SEARCHES)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def timed(classification):
     """Give a function that fits a search by the simulated clock; it returns search and seconds."""
 
@@ -280,14 +281,20 @@ def timed(classification):
     return fit
 
 
+@pytest.fixture(scope="module")
+def without_limit(timed):
+    """Give a function that returns what `timed` does without a limit, fitted once for each kind."""
+    return functools.cache(timed)
+
+
 FULL_FIT = 1.0 + 27
 
 
 @each_search
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8, 0.99])
-def test_limited_search_has_a_result_with_everything(timed, kind, share):
+def test_limited_search_has_a_result_with_everything(timed, without_limit, kind, share):
     """Whatever the time: one candidate had R, no candidate is too many, and the time is used."""
-    whole, seconds = timed(kind)
+    whole, seconds = without_limit(kind)
     with contextlib.ExitStack() as warned:
         if share * seconds < FULL_FIT:
             warned.enter_context(pytest.warns(UserWarning, match="No candidate was evaluated"))
@@ -328,10 +335,12 @@ def test_low_rungs_that_cost_much_are_expected_to(timed, kind):
 
 @each_search
 @pytest.mark.parametrize("slow", [2.0, 4.0, 10.0])
-def test_candidates_slower_than_the_estimator_still_end_with_everything(timed, kind, slow):
+def test_candidates_slower_than_the_estimator_still_end_with_everything(
+    timed, without_limit, kind, slow
+):
     """A round that takes longer than expected goes on with fewer candidates, the best so far."""
     space = {"quality": uniform(0.1, 0.8), "slow": [slow]}
-    _, seconds = timed(kind)
+    _, seconds = without_limit(kind)
     search, used = timed(kind, space=space, max_time=1.2 * seconds)
 
     assert search.best_params_["n_units"] == 27
@@ -340,9 +349,9 @@ def test_candidates_slower_than_the_estimator_still_end_with_everything(timed, k
 
 
 @each_search
-def test_scale_of_time_is_not_needed(timed, kind):
+def test_scale_of_time_is_not_needed(timed, without_limit, kind):
     """Where the estimator as it is given fails, a small round comes first."""
-    _, seconds = timed(kind)
+    _, seconds = without_limit(kind)
     search, _ = timed(kind, model=FailingAsGiven, max_time=seconds / 2)
 
     assert search.best_params_["n_units"] == 27
@@ -385,9 +394,9 @@ def test_estimator_as_it_is_given_competes_if_the_plan_does_not_fit(timed, kind,
     assert any("quality" in params for params in search.cv_results_["params"])
 
 
-def test_estimator_as_it_is_given_is_no_candidate_if_the_plan_fits(timed):
+def test_estimator_as_it_is_given_is_no_candidate_if_the_plan_fits(timed, without_limit):
     """The results are then those of a search without a limit."""
-    _, seconds = timed("halving")
+    _, seconds = without_limit("halving")
     search, _ = timed("halving", max_time=2 * seconds)
 
     assert all("quality" in params for params in search.cv_results_["params"])
@@ -400,9 +409,9 @@ def test_estimator_as_it_is_given_enters_once(timed):
     assert sum("quality" not in params for params in search.cv_results_["params"]) == 1
 
 
-def test_later_rounds_have_other_candidates(timed):
+def test_later_rounds_have_other_candidates(timed, without_limit):
     """No candidate enters twice."""
-    _, seconds = timed("hyperband")
+    _, seconds = without_limit("hyperband")
     search, _ = timed("hyperband", max_time=0.7 * seconds)
     results = search.cv_results_
 
@@ -415,10 +424,10 @@ def test_later_rounds_have_other_candidates(timed):
     assert len(qualities) == search.plan_.n_candidates
 
 
-def test_initial_candidates_wait_for_later_rounds(timed):
+def test_initial_candidates_wait_for_later_rounds(timed, without_limit):
     """A first round that is too small for them takes the first of them."""
     initial = [{"quality": 0.9 + i / 100} for i in range(16)]
-    _, seconds = timed("hyperband")
+    _, seconds = without_limit("hyperband")
     search, _ = timed("hyperband", max_time=0.5 * seconds, initial_candidates=initial)
     results = search.cv_results_
 
@@ -435,7 +444,9 @@ def test_initial_candidates_wait_for_later_rounds(timed):
 
 @each_search
 @pytest.mark.parametrize("share", [0.3, 1.5])
-def test_estimator_that_is_an_initial_candidate_is_evaluated_once(timed, kind, share):
+def test_estimator_that_is_an_initial_candidate_is_evaluated_once(
+    timed, without_limit, kind, share
+):
     """What was measured of it before the first round counts, whether the plan fits or not."""
     fits = []
 
@@ -444,16 +455,16 @@ def test_estimator_that_is_an_initial_candidate_is_evaluated_once(timed, kind, s
             fits.append((self.quality, self.n_units, X.sum()))
             return super().fit(X, y)
 
-    _, seconds = timed(kind)
+    _, seconds = without_limit(kind)
     timed(kind, max_time=share * seconds, model=Recording, initial_candidates=[{}])
 
     as_given = [fit for fit in fits if fit[0] == Recording().quality]
     assert len(as_given) == len(set(as_given)) > 0
 
 
-def test_plan_is_repeated_until_the_time_is_over(timed):
+def test_plan_is_repeated_until_the_time_is_over(timed, without_limit):
     """With n_repeats=None whole plans are run, and a smaller round at the end."""
-    whole, seconds = timed("hyperband")
+    whole, seconds = without_limit("hyperband")
     search, used = timed("hyperband", n_repeats=None, max_time=2.5 * seconds)
     rounds = {}
     for bracket in search.plan_.brackets:
@@ -476,9 +487,9 @@ def test_number_of_required_rungs_is_that_of_one_round(timed):
     assert 3 ** (search.n_required_iterations_ - 1) <= widest
 
 
-def test_resumed_search_takes_its_first_fit_from_the_journal(timed, tmp_path):
+def test_resumed_search_takes_its_first_fit_from_the_journal(timed, without_limit, tmp_path):
     """Also the estimator as it is given is evaluated once only."""
-    _, seconds = timed("hyperband")
+    _, seconds = without_limit("hyperband")
     path = tmp_path / "search.sqlite"
     first, _ = timed("hyperband", max_time=seconds / 4, journal=path)
     again, used = timed("hyperband", max_time=seconds / 4, journal=path)

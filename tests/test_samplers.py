@@ -18,7 +18,14 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband._records import LevelResult
-from skhyperband._samplers import SAMPLERS, SamplingProblem, make_sampler
+from skhyperband._samplers import (
+    SAMPLERS,
+    SamplingProblem,
+    make_sampler,
+    model,
+    optuna_learner,
+    sobol,
+)
 from skhyperband._samplers.grid import GridSampler
 from skhyperband._samplers.random import RandomSampler
 from skhyperband._space import candidate_key, is_finite, space_size
@@ -124,6 +131,15 @@ EVERY_SPACE = [
 EVERY_GRID = [c for c in EVERY_SPACE if is_finite(c.values[0]) and c.id != "huge"]
 
 
+@pytest.fixture
+def small_models(monkeypatch):
+    """Let forests have few trees, and samplers of used up spaces give up sooner than usual."""
+    monkeypatch.setattr(model, "_N_TREES", 6)
+    monkeypatch.setattr(model, "_TREES_PER_CHOICE", 3)
+    monkeypatch.setattr(optuna_learner, "_MOST_REPETITIONS", 3)
+    monkeypatch.setattr(sobol, "_MOST_REPETITIONS", 50)
+
+
 # The parts of "model" by themselves are tested on fewer spaces. Optuna takes a minute for the
 # thousand candidates of a large finite space.
 NAMED = [
@@ -134,6 +150,7 @@ NAMED = [
 ]
 
 
+@pytest.mark.usefixtures("small_models")
 @pytest.mark.parametrize(("name", "space"), NAMED)
 def test_named_samplers_conform(name, space):
     """Each sampler that has a name follows the protocol, whatever the space."""
@@ -144,8 +161,27 @@ def test_named_samplers_conform(name, space):
     check_sampler(lambda: make_sampler(name, problem, whole_grid=False), space)
 
 
-@pytest.mark.parametrize("space", SOME_SPACES)
-@pytest.mark.parametrize("name", ["TPESampler", "QMCSampler", "NSGAIISampler"])
+@pytest.mark.parametrize("name", ["sobol", "forest", "tpe"])
+def test_models_of_the_usual_size_conform(name):
+    """The samplers that other tests make smaller follow the protocol as they are, too."""
+    if name == "tpe":
+        pytest.importorskip("optuna")
+    problem = SamplingProblem(PARTS, [], random_state=1, seed=2)
+
+    check_sampler(lambda: make_sampler(name, problem, whole_grid=False), PARTS)
+
+
+# The sampler that has the name "tpe" is a TPESampler, too.
+OBJECTS_OF_OPTUNA = [
+    pytest.param(name, *case.values, id=f"{name}-{case.id}")
+    for name in ("TPESampler", "QMCSampler", "NSGAIISampler")
+    for case in SOME_SPACES
+    if name != "TPESampler" or case.id in ("distributions", "lists")
+]
+
+
+@pytest.mark.usefixtures("small_models")
+@pytest.mark.parametrize(("name", "space"), OBJECTS_OF_OPTUNA)
 def test_samplers_of_optuna_conform(name, space):
     """A sampler object of Optuna follows the protocol."""
     optuna = pytest.importorskip("optuna")
@@ -165,6 +201,7 @@ def test_the_grid_conforms(space):
     check_sampler(lambda: make_sampler("random", problem, whole_grid=True), space)
 
 
+@pytest.mark.usefixtures("small_models")
 @pytest.mark.parametrize("space", [*FINITE, pytest.param(OBJECTS, id="objects")])
 @pytest.mark.parametrize("name", [*SAMPLERS, "grid"])
 def test_samplers_with_known_candidates_conform(space, name):

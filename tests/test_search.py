@@ -59,18 +59,19 @@ def test_results_have_exactly_the_rows_of_the_plan(
         Scored(),
         QUALITY,
         resource=resource,
-        max_resources=81,
+        max_resources=27,
         min_resources=1,
         promotion=promotion,
         min_splits=min_splits,
         n_repeats=2,
+        cv=3,
         random_state=0,
     )
 
     plan = search.plan(X, y)
     search.fit(X, y)
 
-    assert plan == search.plan(n_samples=240, n_splits=5, n_classes=2) == search.plan_
+    assert plan == search.plan(n_samples=240, n_splits=3, n_classes=2) == search.plan_
     assert rows_by_rung(search.cv_results_) == {
         (r.repeat, r.bracket, r.iter): (r.n_candidates, r.n_resources, r.n_splits)
         for r in plan.rungs
@@ -890,7 +891,7 @@ def test_slices_are_splits(classification, assert_same_results, resource):
             QUALITY,
             cv=cv,
             resource=resource,
-            max_resources=81,
+            max_resources=27,
             random_state=0,
         ).fit(X, y)
 

@@ -48,9 +48,9 @@ def write_state(state, buffer):
     return state
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def processes():
-    """Give two other processes, each used once."""
+    """Give two other processes."""
     with loky.ProcessPoolExecutor(2) as pool:
         yield pool
 

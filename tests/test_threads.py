@@ -103,7 +103,7 @@ def test_several_threads_change_no_bit(case):
     """On each rung a candidate equals a plain fit with one thread, in all that it says."""
     rng = np.random.default_rng(0)
 
-    for number in range(2 if case.resource == "max_iter" else 6):
+    for number in range(2 if case.resource == "max_iter" else 3):
         n = int(rng.integers(100, 600))
         table = a_table(rng, case.task, "C", n=n, missing=number % 2 == 1)
         weights = {"sample_weight": np.exp(rng.normal(size=n))} if number % 3 == 1 else {}
@@ -142,9 +142,9 @@ def test_the_benchmark_finds_no_difference():
         sys.executable,
         script,
         "--candidates",
-        "60",
+        "33",
         "--rows",
-        "2000",
+        "1000",
         "--seed",
         "3",
         *kinds,
@@ -153,7 +153,9 @@ def test_the_benchmark_finds_no_difference():
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
 
     assert done.returncode == 0, done.stderr
-    assert "HistGradientBoosting in a pipeline" in done.stdout
+    rows = filter(None, done.stdout.splitlines())
+    n_equal = {row[:45].strip(): row[45:].split()[0] for row in rows}
+    assert int(n_equal["HistGradientBoosting in a pipeline"]) > 0
 
 
 # --- which fits get threads --------------------------------------------------------

@@ -1,3 +1,4 @@
+import signal
 from collections import Counter
 
 import numpy as np
@@ -13,6 +14,12 @@ def pytest_collection_modifyitems(items):
     n_tests = Counter(item.path for item in items)
     n_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: (n_slow[item.path], n_tests[item.path]), reverse=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Let Ctrl-C interrupt, which a shell lets the programs ignore that it runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

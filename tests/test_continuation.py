@@ -88,7 +88,6 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import _safe_indexing
-from threadpoolctl import threadpool_limits
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._continuation import RULES, TRANSFORMERS, Continuation
@@ -113,13 +112,6 @@ from tests.tables import CONTAINERS, a_table
 N_CANDIDATES = 8
 # Of so many, some stop early and some do not.
 N_THAT_MAY_STOP = 20
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Keep OpenMP from more threads than these small data are worth."""
-    with threadpool_limits(1):
-        yield
 
 
 # --- the cases of the conformance suite ---------------------------------------------------

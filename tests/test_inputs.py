@@ -33,7 +33,6 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 from skhyperband import SuccessiveHalvingSearchCV
 from tests.estimators import NATIVE_WRITERS, NativeWriter, NotWriting, Scored, Writing
@@ -293,8 +292,7 @@ def searched(request):
     """Give a search in this process, and the X and y that it was given."""
     make, estimator, space, scoring = request.param
     X, y = make()
-    with threadpool_limits(1):  # As in workers: KMeans adds up by threads.
-        return fit(search_of(estimator, space, scoring), X, y), X, y
+    return fit(search_of(estimator, space, scoring), X, y), X, y
 
 
 def test_inputs_of_all_kinds_are_cut_as_scikit_learn_does(searched):
@@ -303,8 +301,7 @@ def test_inputs_of_all_kinds_are_cut_as_scikit_learn_does(searched):
 
     assert search.n_resources_ == [30, 90]
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    with threadpool_limits(1):
-        assert_like_cross_validate(search, X, y)
+    assert_like_cross_validate(search, X, y)
 
 
 def test_inputs_of_all_kinds_reach_the_workers(searched, assert_same_results):

@@ -107,6 +107,6 @@ $(VENV)/.installed-dev: setup.cfg $(VENV)/.installed-test
 $(OLDEST)/.installed: setup.cfg
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet scikit-learn==1.7.0 numpy==1.23.2 \
-		scipy==1.9.2 joblib==1.4.0 threadpoolctl==3.1.0 pytest pytest-xdist hypothesis psutil
+		scipy==1.9.2 joblib==1.4.0 threadpoolctl==3.1.0 pytest 'pytest-xdist>=3.7' hypothesis psutil
 	$(OLDEST)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -310,10 +310,11 @@ class BaseHalvingSearchCV(SearchBase):
         Notes
         -----
         An exception that ends the search early, such as `KeyboardInterrupt`, is raised to
-        the caller. All results of the evaluations that had finished are available then,
-        except for `best_estimator_`, and `stop_reason_` is ``"interrupted"``. `refit_best`
-        then fits the best candidate. Only the scores of an unfinished level are not among
-        the results where its candidates did not finish a split in common; the journal has them.
+        the caller. The results of all finished levels are available then, and
+        `stop_reason_` is ``"interrupted"``, but there is no `best_estimator_`; `refit_best`
+        fits it. The candidates of an unfinished level are compared on the splits that all of
+        them have finished; if there are none, the level is left out. A journal has all
+        evaluations that had finished.
         """
         self._reset()
         check_arguments(self)
@@ -496,8 +497,9 @@ class BaseHalvingSearchCV(SearchBase):
         """Fit the best candidate that was measured, with all resources.
 
         This completes a search that was interrupted, by Ctrl-C or an exception, before its
-        refit, or that was fitted with ``refit=False``; use `best_estimator_` then, because
-        `predict` and the other methods of the search require ``refit=True``. It sets `best_estimator_`,
+        refit, or that was fitted with ``refit=False``. In the second case, use
+        `best_estimator_`: `predict` and the other methods of the search require
+        ``refit=True``. It sets `best_estimator_`,
         `refit_time_` and, if the data has names, `feature_names_in_`. The best candidate is
         chosen from `cv_results_` as in `fit`, and fitted with `best_params_`. Its resource
         is `max_resources_`, even if no candidate was evaluated with that, unless it failed

@@ -24,8 +24,9 @@ from skhyperband._space import Candidate
 
 Promotion = Literal["bracket", "level"]
 
-# A sampler that draws from few values repeats itself, although its space has no end.
-_MOST_ROUNDS_WITHOUT_NEW = 3
+# A sampler that draws from few values repeats itself, although its space has no end. It has drawn
+# all of them when so many draws for each known candidate gave no other one.
+_DRAWS_FOR_EACH_KNOWN = 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class RunningBrackets:
         self._brackets: dict[BracketKey, Bracket] = {}
         self._promoted: dict[BracketKey, list[int]] = defaultdict(list)
         self._n_entered = 0
-        self._n_new = 0
+        self._n_distinct = 0
+        self._n_without_new = 0
         self._n_available = math.inf
         if plan.space_exhausted:
             self._n_available = sum(bracket.n_candidates for bracket in plan.brackets)
@@ -114,15 +116,14 @@ class RunningBrackets:
 
     def levels(self) -> Iterator[Level]:
         """Yield the levels of each round, while new candidates come."""
-        n_without_new = 0
         for brackets in self._rounds:
-            n_entered, n_new = self._n_entered, self._n_new
+            n_entered = self._n_entered
             self._brackets = {bracket.key: bracket for bracket in brackets}
             yield from group_by_level(brackets)
             if self._n_entered == n_entered:
                 return
-            n_without_new = 0 if self._n_new > n_new else n_without_new + 1
-            if self._rules.repeats_forever and n_without_new == _MOST_ROUNDS_WITHOUT_NEW:
+            most = _DRAWS_FOR_EACH_KNOWN * (self._n_distinct + 1)
+            if self._rules.repeats_forever and self._n_without_new > most:
                 self._sampler_ran_out = True
                 return
 
@@ -161,7 +162,7 @@ class RunningBrackets:
             if planned.iter == 0:
                 candidates = self._draw(bracket, sampler)
                 numbers = history.add_candidates(candidates)
-                self._n_new += sum(history.canonical_id(number) == number for number in numbers)
+                self._count_distinct([history.canonical_id(number) for number in numbers], numbers)
                 self._resize(bracket, len(numbers))
                 numbers += self._rounds.enter_measured(planned)
             else:
@@ -187,6 +188,13 @@ class RunningBrackets:
                 "the first time."
             )
         return candidates
+
+    def _count_distinct(self, canonical_ids: Sequence[int], numbers: Sequence[int]) -> None:
+        """Count the candidates that are equal to no earlier one, and those since the last of them."""
+        for canonical_id, number in zip(canonical_ids, numbers, strict=True):
+            is_new = canonical_id == number
+            self._n_distinct += is_new
+            self._n_without_new = 0 if is_new else self._n_without_new + 1
 
     def _resize(self, bracket: Bracket, n_candidates: int) -> None:
         """Make a bracket smaller that fewer candidates entered than were planned."""

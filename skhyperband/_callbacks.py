@@ -192,14 +192,10 @@ class SearchCallbacks(Observer):
             # Before the first level, the estimator as it is given is measured.
             yield
             return
-        _, context = self._evaluations.get(id(task), (task, None))
-        # A fit that could not be continued is followed by a fresh one, in the same evaluation.
-        has_begun = context is not None
-        context = context or self._evaluation_of(task)
+        context = self._evaluation_of(task)
         with handing_callbacks(context, estimator):
             try:
-                if not has_begun:
-                    self._begin_evaluation(context, task)
+                self._begin_evaluation(context, task)
             except Exception as error:
                 self._errors.append(error)
             yield

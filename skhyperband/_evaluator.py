@@ -184,7 +184,7 @@ class Evaluator:
                 fitted.set_params(**renamed)
                 return _Fit(fitted, 0, increment.last_added, strategy)
             n_threads = 1 if strategy.is_users else task.n_threads
-            with self.around_fit(task, fitted), self._threads(fitted, n_threads):
+            with self._threads(fitted, n_threads):
                 fitted = strategy.continue_training(fitted, increment)
         except Exception as error:
             if strategy is not None and strategy.is_users:

@@ -60,7 +60,7 @@ class SearchHistory:
         The time of the fits and scores made for a rung, added up. The key does not contain
         the size of the rung: it may turn out smaller than planned, or with fewer splits.
     times : dict of int to EvaluationTimes
-        Of the evaluations with each amount of the resource.
+        The times of all evaluations with so much of the resource.
     """
 
     def __init__(self, split_order: Sequence[int], score: Callable[[Outcome], float]):
@@ -76,7 +76,7 @@ class SearchHistory:
         self._canonical_ids: list[int] = []
         self._known_keys: dict[tuple[int, int, int], dict[int, EvaluationKey]] = {}
         self._last_seconds: dict[int, float] = {}
-        self._most_splits: dict[int, int] = defaultdict(int)
+        self._most_splits: dict[int, int] = {}
 
     # -- candidates
 
@@ -139,7 +139,7 @@ class SearchHistory:
 
     def n_splits_done(self, n_resources: int) -> int:
         """Return the most splits on which candidates were evaluated with so much of the resource."""
-        return self._most_splits[n_resources]
+        return self._most_splits.get(n_resources, 0)
 
     def mean_score(self, entry: RungEntry) -> float | None:
         """Return the mean score over the splits of the rung; None where some are missing."""
@@ -179,7 +179,7 @@ class SearchHistory:
         counted = entries if complete else self._comparable(level, entries)
         self.entries += counted
         for rung in {entry.rung for entry in counted}:
-            most = self._most_splits[rung.n_resources]
+            most = self.n_splits_done(rung.n_resources)
             self._most_splits[rung.n_resources] = max(most, rung.n_splits)
         return self._result(level, counted, complete)
 

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.model_selection import BaseShuffleSplit, GroupShuffleSplit
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._schedule import automatic_min_resources
+from skhyperband._sklearn_compat import default_test_size
 
 N_SAMPLES = "n_samples"
 # The fewest samples with which `min_resources="auto"` trains: for each class, and without classes.
@@ -172,14 +174,10 @@ def resolve_min_splits(min_splits: Any, n_splits: int, n_test_samples: int | Non
     return None if min_splits is None else int(min_splits)
 
 
-# Of splitters that draw the test part, unless they are told.
-_DEFAULT_TEST_SHARE = 0.1
-
-
 def guess_test_samples(cv: Any, n_splits: int, n_samples: int) -> int:
     """Return about how many samples a test part has, by what the splitter says of itself."""
-    if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
-        n_test = _drawn_test_samples(cv.test_size, cv.train_size, n_samples)
+    if isinstance(cv, BaseShuffleSplit):
+        n_test = _drawn_test_samples(cv, n_samples)
     elif isinstance(getattr(cv, "test_size", None), numbers.Integral):
         n_test = cv.test_size
     else:
@@ -188,15 +186,23 @@ def guess_test_samples(cv: Any, n_splits: int, n_samples: int) -> int:
     return max(1, round(n_test))
 
 
-def _drawn_test_samples(test_size: Any, train_size: Any, n_samples: int) -> float:
-    """Return the size of a test part that is drawn; a size is a share or a number of samples."""
-    if test_size is not None:
-        return float(
-            test_size if isinstance(test_size, numbers.Integral) else test_size * n_samples
-        )
-    if train_size is None:
-        return _DEFAULT_TEST_SHARE * n_samples
-    return n_samples - _drawn_test_samples(train_size, None, n_samples)
+def _drawn_test_samples(cv: BaseShuffleSplit, n_samples: int) -> float:
+    """Return the size of a test part that is drawn."""
+    counts_groups = isinstance(cv, GroupShuffleSplit)
+    n_test = _size_in_samples(cv.test_size, n_samples, counts_groups=counts_groups)
+    if n_test is not None:
+        return n_test
+    n_train = _size_in_samples(cv.train_size, n_samples, counts_groups=counts_groups)
+    if cv.test_size is None and n_train is not None:
+        return n_samples - n_train
+    return default_test_size(cv) * n_samples
+
+
+def _size_in_samples(size: Any, n_samples: int, *, counts_groups: bool) -> float | None:
+    """Return a size, which is a share or a number, in samples; None if it is not known."""
+    if size is None or (counts_groups and isinstance(size, numbers.Integral)):
+        return None
+    return float(size if isinstance(size, numbers.Integral) else size * n_samples)
 
 
 def count_classes(y: Any) -> int:
@@ -228,8 +234,7 @@ def order_samples(
 ) -> list[Split]:
     """Return the splits, each with the order in which rungs take its samples.
 
-    If each training part lies before its test part, whatever made the splits, the most recent
-    samples come first.
+    If the splits are in time order, whatever made them, the most recent samples come first.
 
     Parameters
     ----------

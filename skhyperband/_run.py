@@ -215,7 +215,7 @@ class HalvingRun:
 
     def _add_estimator(self, rung: Rung) -> int:
         (number,) = self.history.add_candidates([{}])
-        self._record_measured(number, rung)
+        self._record_measured(self.history.canonical_id(number), rung)
         return number
 
     def _record_measured(self, candidate: int, rung: Rung) -> None:

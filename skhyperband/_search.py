@@ -163,7 +163,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
-        completed, the first one with `max_resources` included, however long it takes. If the last level is incomplete, its candidates are compared on the
+        completed, and so is the first evaluation with `max_resources`, however long it
+        takes. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with
@@ -529,8 +530,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     n_repeats : int or None, default=3
         Number of rounds of Hyperband. They run one after another, each with new
         candidates, which a sampler that learns chooses by the scores of all earlier rounds.
-        If None, rounds are run until `max_time`, which must then be given. A time limit may
-        divide a round into several smaller ones.
+        If None, rounds are run until `max_time`, which must then be given, or until no new
+        candidates come: a list is used up, and a distribution of few values has given the
+        same ones many times over. A time limit may divide a round into several smaller ones.
     promotion : {"bracket", "level"}, default="level"
         Candidates that compete with each other for promotion.
 
@@ -593,7 +595,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
-        completed, the first one with `max_resources` included, however long it takes. If the last level is incomplete, its candidates are compared on the
+        completed, and so is the first evaluation with `max_resources`, however long it
+        takes. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with

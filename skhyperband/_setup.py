@@ -157,17 +157,22 @@ def make_scorer(search: HalvingArguments, rule: MetricRule) -> Any:
 def test_samples_of(
     search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]
 ) -> int | None:
-    """Return the median number of samples in the test parts; None where `cv` cannot split yet."""
-    if X is None or hasattr(search.cv, "__next__"):
+    """Return the median number of samples in the test parts; None where it need not be known.
+
+    It is also None where `cv` cannot split: `fit` may be given what is missing, and else says what
+    is wrong. A splitter that shuffles leaves no trace in the random states of `cv` and NumPy.
+    """
+    if X is None or search.min_splits != "auto" or hasattr(search.cv, "__next__"):
         return None
-    X, y = checked_data(X, y, params)
-    _, split_params, _ = search._route(select_metadata(X, params, None))
-    cv = check_cv(copy.deepcopy(search.cv), y, classifier=is_classifier(search.estimator))
+    state = np.random.get_state()
     try:
-        splits = read_splits(cv, search.cv, X, y, split_params)
-    except ValueError:  # `fit` will be given y or groups.
+        _, split_params, _ = search._route(select_metadata(X, params, None))
+        cv = check_cv(copy.deepcopy(search.cv), y, classifier=is_classifier(search.estimator))
+        return median_test_samples(read_splits(cv, search.cv, X, y, split_params))
+    except Exception:
         return None
-    return median_test_samples(splits)
+    finally:
+        np.random.set_state(state)
 
 
 def count_splits(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> int:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection import BaseShuffleSplit
 from sklearn.model_selection._search import (
     BaseSearchCV,
     _yield_masked_array_for_each_param,
@@ -22,6 +23,7 @@ __all__ = [
     "SearchBase",
     "callback_context",
     "check_estimator_callbacks",
+    "default_test_size",
     "fit_context",
     "handing_callbacks",
     "histogram_boosting_would_stop",
@@ -40,6 +42,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 def fit_context(fit: F) -> F:
     """Wrap a `fit` method as scikit-learn's own are wrapped."""
     return _fit_context(prefer_skip_nested_validation=False)(fit)
+
+
+def default_test_size(cv: BaseShuffleSplit) -> float:
+    """Return the share of the samples in the test part of a splitter that was not given one."""
+    return float(getattr(cv, "_default_test_size", 0.1))
 
 
 n_rows = _num_samples

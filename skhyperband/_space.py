@@ -53,8 +53,9 @@ def plain(value: Any) -> Any:
 def as_space(param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Space:
     """Return the space as a list of dicts."""
     if isinstance(param_distributions, Mapping):
-        return [dict(param_distributions)]  # `ParameterSampler` takes no other mapping.
-    return [dict(part) for part in param_distributions]
+        return as_space([param_distributions])
+    # `ParameterSampler` takes no other mapping.
+    return [part if isinstance(part, dict) else dict(part) for part in param_distributions]
 
 
 # A grid is listed in memory.

@@ -5,15 +5,12 @@ import os
 import pickle
 import threading
 import time
-import warnings
 
 import joblib
 import numpy as np
 import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -302,29 +299,6 @@ def test_callbacks_of_the_inner_estimator_are_called(regression):
     assert len(told.hooks("begin", "iteration")) == 2 * n_fits
     roots = {context.root_uuid for _, _, context, _ in told.hooks("begin")}
     assert len(roots) == 1
-
-
-def test_continued_fits_are_a_part_of_the_search(classification):
-    """A fit that continues the training from the level below lies in its evaluation, too."""
-    told = Recording()
-    search = searching(
-        SuccessiveHalvingSearchCV,
-        LogisticRegression(tol=1e-12).set_callbacks(told),
-        {"C": [0.1, 1, 10]},
-        resource="max_iter",
-        n_candidates=3,
-        continue_training=True,
-        refit=False,
-    )
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        search.fit(*classification)
-
-    fits = [context for _, _, context, _ in told.hooks("begin") if context.task_name == "fit"]
-    assert search.cv_results_["n_resources_trained"][-1] == 6
-    assert len({context.root_uuid for context in fits}) == 1
-    assert all(context.parent.task_name == "level" for context in fits if context.parent)
 
 
 def test_callbacks_of_a_part_of_the_estimator_are_called(regression):

@@ -55,7 +55,7 @@ def test_candidates_that_kill_their_worker_are_like_ones_that_raise(
     with pytest.warns(FitFailedWarning, match="too low"):
         raising = search_of(Failing(below=0.35), cv=ONE_SPLIT).fit(*classification)
 
-    # Each kills a worker twice when it runs alone, and some do so before, among the others.
+    # Each kills a process of its own twice, and some have killed a worker before, among the others.
     assert len(deaths(tmp_path)) == 3
     assert min(deaths(tmp_path).values()) >= 2
     assert sum(deaths(tmp_path).values()) > 6
@@ -69,7 +69,7 @@ def test_however_a_worker_ends_it_costs_one_candidate(
 ):
     """A worker that is killed, exits, crashes or lacks memory gives its candidate error_score.
 
-    The candidate is tried once among the others and twice alone.
+    The candidate is tried once among the others, once in a process of its own, and once alone.
     """
     options = {"cv": ONE_SPLIT, "error_score": -1.0, "refit": False}
     search = search_of(deadly(tmp_path, below=0.1, way=way), **options)

@@ -663,13 +663,18 @@ def fail_at_the_first_result(executor):
 
 @every_executor
 def test_run_that_ends_early_leaves_the_executor_usable(start):
-    """It may be closed before its first result, or end by an error of its caller after that."""
+    """It may be closed before its first result, or end by an error of its caller after that.
+
+    The executor may be left directly after such an end, too.
+    """
     with start(tenfold) as executor:
         executor.run(tasks_of(3)).close()
         after_closing = scores(executor.run([task_of(30), task_of(31)]))
         with pytest.raises(ZeroDivisionError):
             fail_at_the_first_result(executor)
         after_error = scores(executor.run(tasks_of(20)))
+        with pytest.raises(ZeroDivisionError):
+            fail_at_the_first_result(executor)
 
     assert after_closing == {0: 300.0, 1: 310.0}
     assert after_error == {position: 10.0 * position for position in range(20)}
@@ -694,15 +699,15 @@ def test_executor_may_be_entered_again_when_it_was_left(engine, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pre_dispatch", "n_suspects"), [(2, 2), ("all", 8)])
-def test_tasks_that_joblib_was_not_given_are_not_run_alone(
+def test_tasks_that_joblib_was_not_given_are_not_suspected(
     marks, monkeypatch, pre_dispatch, n_suspects
 ):
     """When a worker dies at the start, only the tasks of `pre_dispatch` are under suspicion."""
     suspects = []
 
-    def note(broadcast, tasks):
+    def note(broadcast, tasks, *options):
         suspects.append(sorted(tasks))
-        return retry_in_isolation(broadcast, tasks)
+        return retry_in_isolation(broadcast, tasks, *options)
 
     monkeypatch.setattr(joblib_executor, "retry_in_isolation", note)
     evaluate = functools.partial(die_beside_another, marks)

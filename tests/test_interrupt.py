@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 
@@ -124,13 +125,7 @@ def test_ctrl_c_keeps_what_had_finished(where, n_rows, n_jobs, to_all, tmp_path)
 def test_ctrl_c_while_the_results_are_made_loses_nothing(monkeypatch, classification):
     """The results are made again; the search can be completed as after any other Ctrl-C."""
     make_results = _base.attributes_of_run
-    presses = iter([KeyboardInterrupt])
-
-    def interrupted_once(*args, **kwargs):
-        for press in presses:
-            raise press
-        return make_results(*args, **kwargs)
-
+    interrupted_once = Mock(wraps=make_results, side_effect=[KeyboardInterrupt, DEFAULT])
     monkeypatch.setattr(_base, "attributes_of_run", interrupted_once)
     search = SuccessiveHalvingSearchCV(
         Scored(), {"quality": [0.1, 0.5, 0.9]}, resource="n_units", max_resources=9, random_state=0

@@ -11,6 +11,8 @@ import joblib
 import psutil
 import pytest
 
+from skhyperband._executors.broadcast import Broadcast
+from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.joblib_executor import JoblibExecutor
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._records import FailedStep, Outcome, Skipped, Task
@@ -21,12 +23,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are o
 class StartsAChild:
     """Starts a process that runs on, notes its number, and ends as the split says."""
 
-    def __init__(self, note):
+    def __init__(self, note, *, in_session=False):
         self.note = note
+        self.in_session = in_session
 
     def __call__(self, task):
         """Return, die or take too long."""
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"],
+            start_new_session=self.in_session,
+        )
         Path(self.note).write_text(str(child.pid))
         if task.split == 1:
             time.sleep(600)
@@ -35,17 +41,12 @@ class StartsAChild:
         return Outcome(1.0, None, 0.0, 0.0)
 
 
-def child_noted_in(note):
-    """Return the process whose number is in the file."""
-    return psutil.Process(int(note.read_text()))
-
-
-def has_ended(process, seconds=20):
-    """Return whether a process ends within some seconds."""
+def child_has_ended(note, seconds=20):
+    """Return whether the process whose number is in the file ends within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            if process.status() == psutil.STATUS_ZOMBIE:
+            if psutil.Process(int(note.read_text())).status() == psutil.STATUS_ZOMBIE:
                 return True
         except psutil.NoSuchProcess:
             return True
@@ -71,34 +72,51 @@ def test_what_a_fit_has_started_ends_with_its_process(tmp_path, monkeypatch, spl
         outcome = evaluate(Task({}, 1, split))
 
     assert outcome.failure.step == step
-    assert has_ended(child_noted_in(note))
+    assert child_has_ended(note)
+
+
+def test_what_has_left_the_group_ends_too(tmp_path):
+    """It is found as a child while the process lives, where psutil is there."""
+    note = tmp_path / "child"
+
+    LimitedEvaluate(StartsAChild(str(note), in_session=True), 2.0)(Task({}, 1, 1))
+
+    assert child_has_ended(note)
 
 
 PROGRAM = """
-import sys
+import sys, time
+from pathlib import Path
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._records import Task
 from tests.test_lone_process import StartsAChild
 
-LimitedEvaluate(StartsAChild(sys.argv[1]), 600.0)(Task({}, 1, 1))
+evaluate = LimitedEvaluate(StartsAChild(sys.argv[1]), 600.0)
+evaluate(Task({}, 1, int(sys.argv[2])))
+Path(sys.argv[1]).with_suffix(".idle").touch()
+time.sleep(600)
 """
 
 
-def test_what_a_fit_has_started_ends_with_the_search(tmp_path):
+@pytest.mark.parametrize(
+    ("split", "suffix"), [pytest.param(1, "", id="busy"), pytest.param(0, ".idle", id="idle")]
+)
+def test_what_a_fit_has_started_ends_with_the_search(tmp_path, split, suffix):
     """Although nobody is left who could end it, when the main process was killed."""
     note = tmp_path / "child"
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(note)], cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", PROGRAM, str(note), str(split)], cwd=Path(__file__).parents[1]
     )
     deadline = time.monotonic() + 60
-    while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if note.with_suffix(suffix).exists() and note.read_text():
+            break
         time.sleep(0.05)
-    child = child_noted_in(note)
 
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    assert has_ended(child)
+    assert child_has_ended(note)
 
 
 def test_tasks_that_come_after_the_end_are_skipped(tmp_path):
@@ -138,6 +156,66 @@ def test_second_attempt_has_as_many_threads_as_the_first(tmp_path, monkeypatch):
         ((_, outcome),) = executor.run([Task({}, 1, 0)])
 
     assert outcome.test_scores == max(1, joblib.cpu_count() // 2)
+
+
+class Suspect:
+    """Dies at its first attempt, or always, or waits for ever, as the split says; notes each one."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __call__(self, task):
+        """Note the attempt, and end as the split says."""
+        others_run = bool(list(self.folder.glob("*.runs")))
+        mark = self.folder / f"{task.split}-{os.getpid()}"
+        mark.write_text(str(others_run))
+        if task.split == 3:
+            time.sleep(600)
+        if task.split == 2 or (task.split == 1 and len(attempts_at(self.folder, 1)) == 1):
+            os._exit(1)
+        running = mark.with_suffix(".runs")
+        running.touch()
+        time.sleep(0.5)
+        running.unlink()
+        return Outcome(float(task.split), None, 0.0, 0.0)
+
+
+def attempts_at(folder, split):
+    """Return the marks of the attempts at a task."""
+    return [path for path in Path(folder).glob(f"{split}-*") if not path.suffix]
+
+
+def retried(folder, splits):
+    """Return a run of suspects, by their split, with two workers."""
+    suspects = {split: Task({}, 1, split) for split in splits}
+    return retry_in_isolation(Broadcast(Suspect(str(folder))), suspects, {}, 2)
+
+
+def test_suspect_that_dies_is_tried_once_more_when_the_others_have_ended(tmp_path):
+    """Only one that dies each time is the one that killed its worker."""
+    results = dict(retried(tmp_path, [0, 1, 2, 10, 11]))
+
+    assert {split: result.test_scores for split, result in results.items()} == {
+        **{0: 0.0, 1: 1.0, 10: 10.0, 11: 11.0},
+        2: None,
+    }
+    assert [len(attempts_at(tmp_path, split)) for split in (0, 1, 2)] == [1, 2, 2]
+    last = max(attempts_at(tmp_path, 2), key=lambda mark: mark.stat().st_mtime)
+    assert last.read_text() == "False"
+
+
+def test_suspects_end_with_the_search(tmp_path):
+    """When the run is closed, what runs is ended, and what waits is not begun."""
+    before = set(psutil.Process().children(recursive=True))
+    run = retried(tmp_path, [0, 3, 4, 5, 6, 7, 8, 9])
+
+    next(run)
+    run.close()
+
+    assert len(attempts_at(tmp_path, 9)) == 0
+    psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=20)
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert all("tracker" in " ".join(process.cmdline()) for process in left)
 
 
 def test_package_can_be_imported_on_windows():

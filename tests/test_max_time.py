@@ -297,6 +297,26 @@ def test_repeats_end_where_the_sampler_has_nothing_new(classification):
     assert {params["quality"] for params in search.cv_results_["params"]} == {1, 2, 3}
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_repeats_find_all_values_of_a_distribution(classification, seed):
+    """Some rounds in a row that give nothing new are chance where a round is small."""
+    search = HyperbandSearchCV(
+        Scored(),
+        {"quality": randint(0, 40)},
+        n_candidates=3,
+        n_brackets=1,
+        sampler="random",
+        n_repeats=None,
+        random_state=seed,
+        **{**COMMON, "max_resources": 3},
+    )
+
+    with pytest.warns(UserWarning, match="space ran out"):
+        search.set_params(max_time=1e9).fit(*classification)
+
+    assert {params["quality"] for params in search.cv_results_["params"]} == set(range(40))
+
+
 def test_space_has_not_run_out_where_the_time_has(classification):
     """A space that is smaller than the plan ends a search only if all of it was entered."""
     search = HyperbandSearchCV(

@@ -127,7 +127,15 @@ def test_last_digits_make_no_difference(scale):
     np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("value", [0.0, np.inf, -np.inf, NAN, 0.5])
-def test_special_scores_keep_their_value(value):
-    """Zero, infinities and NaN are no matter of digits."""
-    np.testing.assert_equal(_without_last_digits(np.array([value])), [value])
+def test_last_digits_of_a_difference_make_no_difference():
+    """A score next to 0 has the noise of the numbers that it is the difference of."""
+    scores = np.array([0.5, 0.7, 0.9, 1 - 0.9999999, 0.6])
+    other = np.array([0.5, 0.7, 0.9, 1 - np.nextafter(0.9999999, 1), 0.6])
+
+    np.testing.assert_array_equal(_without_last_digits(scores), _without_last_digits(other))
+
+
+@pytest.mark.parametrize("scores", [[0.0], [np.inf, -np.inf, NAN], [0.5, 1e300, -1e300, NAN, 0.0]])
+def test_special_scores_keep_their_value(scores):
+    """Zero, infinities, NaN and far larger ones are no matter of digits."""
+    np.testing.assert_equal(_without_last_digits(np.array(scores)), scores)

@@ -1,11 +1,14 @@
 import math
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import ShuffleSplit
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import SuccessiveHalvingSearchCV
@@ -778,8 +781,39 @@ def test_timed_plan_has_the_limit(classification):
         DecisionTreeClassifier(), {"max_depth": [1, 2, 3]}, max_time=60, cv=2
     )
 
-    with pytest.warns(UserWarning, match="only 3 candidates"):
-        plan = search.plan(*classification, timed=True)
+    plan = search.plan(*classification, timed=True)
 
     assert plan.max_time == 60
     assert "max_time=60 s" in str(plan)
+
+
+class Unusual(ShuffleSplit):
+    """Cannot be copied, or fails in a way of its own when it splits."""
+
+    def __init__(self, fails):
+        super().__init__(3)
+        self.lock = None if fails else threading.Lock()
+
+    def split(self, X, y=None, groups=None):
+        """Raise, or split."""
+        if self.lock is None:
+            raise LookupError("no rows today")
+        return super().split(X, y, groups)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [ShuffleSplit(3), Unusual(fails=False), Unusual(fails=True)],
+    ids=["plain", "lock", "raises"],
+)
+def test_plan_leaves_no_trace(cv, classification):
+    """To know the size of test parts it splits the data, with a copy of all random states."""
+    search = SuccessiveHalvingSearchCV(
+        DecisionTreeClassifier(), {"max_depth": range(1, 20)}, resource="n_samples", cv=cv
+    )
+    before = np.random.get_state()[2]
+
+    plan = search.plan(*classification)
+
+    assert plan.rungs[0].n_splits == 3
+    assert np.random.get_state()[2] == before

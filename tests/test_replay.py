@@ -25,6 +25,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, read_journal
 from skhyperband._journal.database import Journal, read_entries
+from skhyperband._journal.replay import _is_repeatable
+from skhyperband._records import FailedStep, Failure, Outcome
 from tests.estimators import Deadly, Failing, Scored
 from tests.published import published
 
@@ -89,6 +91,9 @@ def test_finished_search_is_replayed_whole(path, search_class, n_jobs, classific
     assert again.best_params_ == first.best_params_
 
 
+TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
+
+
 @pytest.fixture(scope="module", params=["bracket", "level"])
 def promotion(request):
     """Give each way to promote."""
@@ -100,8 +105,11 @@ def undisturbed(request, promotion, classification, tmp_path_factory):
     """Give a search with a journal, with one worker and with two, that has come to its end."""
     n_jobs = request.param
     path = tmp_path_factory.mktemp("undisturbed") / "search.sqlite"
-    search = forests(HyperbandSearchCV, promotion=promotion, n_jobs=n_jobs, journal=path)
-    return search.fit(*classification)
+    search = forests(HyperbandSearchCV, promotion=promotion, n_jobs=n_jobs)
+    without_journal = without(search.fit(*classification).cv_results_, *TIMES)
+    search.set_params(journal=path).fit(*classification)
+    np.testing.assert_equal(without(search.cv_results_, *TIMES), without_journal)
+    return search
 
 
 @pytest.mark.parametrize("share", [0.1, 0.8])
@@ -928,6 +936,41 @@ def test_search_that_failed_wholly_is_made_again(path, classification, monkeypat
 
     assert search.n_replayed_ == 0
     assert search.rungs_.rungs[0].n_failures == 0
+
+
+def test_search_that_failed_wholly_is_made_again_beside_another_one(
+    path, classification, monkeypatch
+):
+    """What another search has left in the file does not matter."""
+    halving(Mended(below=0.0), journal=path).fit(*classification)
+    n_before = n_rows(path)
+    search = halving(Mended(), journal=path)
+    with pytest.raises(ValueError, match="oh"):
+        search.fit(*classification)
+    assert n_rows(path) == n_before > 0
+
+    monkeypatch.setattr(Mended, "broken", False)
+
+    assert search.fit(*classification).rungs_.rungs[0].n_failures == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        pytest.param("MemoryError: oh", False, id="exception"),
+        pytest.param("numpy._core._exceptions._ArrayMemoryError: oh", False, id="of numpy"),
+        pytest.param("torch.OutOfMemoryError: oh", False, id="of torch"),
+        pytest.param("FileNotFoundError: oh", False, id="kind of OSError"),
+        pytest.param("ValueError: oh", True, id="other"),
+        pytest.param("open: no such section", True, id="name of a function"),
+    ],
+)
+def test_failures_are_kept_by_their_exception(text, is_kept):
+    """A traceback ends with the name of the exception, or with anything else."""
+    traceback = f'Traceback (most recent call last):\n  File "a.py", line 1, in b\n{text}'
+    outcome = Outcome(None, None, 0.0, 0.0, Failure(FailedStep.FIT, traceback))
+
+    assert _is_repeatable(outcome) == is_kept
 
 
 @pytest.mark.parametrize("error", [MemoryError, OSError, ModuleNotFoundError])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -789,6 +790,9 @@ def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
         pytest.param(ShuffleSplit(50), 50, 1000, 1, id="default of a shuffle"),
         pytest.param(ShuffleSplit(20, train_size=0.5), 20, 80, 2, id="rest of a training share"),
         pytest.param(ShuffleSplit(20, train_size=55), 20, 80, 2, id="rest of a training number"),
+        pytest.param(GroupShuffleSplit(20), 20, 200, 2, id="default of groups"),
+        pytest.param(GroupShuffleSplit(20, test_size=2), 20, 1000, 1, id="number of groups"),
+        pytest.param(GroupShuffleSplit(20, train_size=0.5), 20, 50, 2, id="share of groups"),
         pytest.param(TimeSeriesSplit(5, test_size=10), 5, 400, 5, id="number of a time series"),
     ],
 )
@@ -821,7 +825,7 @@ def test_automatic_number_of_splits_follows_the_test_parts_of_the_data(cv, group
     X, y = make_classification(400, random_state=0)
     params = {} if groups is None else {"groups": np.resize(groups, 400)}
     search = SuccessiveHalvingSearchCV(
-        LogisticRegression(), {"C": [0.1, 1, 10]}, cv=cv, random_state=0
+        LogisticRegression(), {"C": uniform(0.1, 10)}, cv=cv, random_state=0
     )
 
     plan = search.plan(X, y, **params)

@@ -180,7 +180,11 @@ def test_check_space_accepts_a_grid():
 def test_space_may_be_any_mapping(classification):
     """A mapping that is no dict is drawn from like one."""
     search = SuccessiveHalvingSearchCV(
-        Scored(), MappingProxyType({"quality": [0.1, 0.9]}), resource="n_units", max_resources=3
+        Scored(),
+        MappingProxyType({"quality": list(np.linspace(0.1, 0.9, 9))}),
+        n_candidates="all",
+        resource="n_units",
+        max_resources=3,
     )
 
     assert search.fit(*classification).best_params_["quality"] == 0.9

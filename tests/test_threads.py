@@ -105,8 +105,8 @@ def test_several_threads_change_no_bit(case):
 
     for number in range(2 if case.resource == "max_iter" else 3):
         n = int(rng.integers(100, 600))
-        table = a_table(rng, case.task, "C", n=n, missing=number % 2 == 1)
-        weights = {"sample_weight": np.exp(rng.normal(size=n))} if number % 3 == 1 else {}
+        table = a_table(rng, case.task, "C", n=n, missing=number == 1)
+        weights = {"sample_weight": np.exp(rng.normal(size=n))} if number == 2 else {}
         rows = rng.permutation(n)
         split = Split(rows[: n // 2], rows[n // 2 :], rng.permutation(n // 2))
         data = suite.Data(table.X, table.y, weights, split)

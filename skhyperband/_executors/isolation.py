@@ -8,20 +8,17 @@ from skhyperband._executors.broadcast import Broadcast
 from skhyperband._executors.lone_process import LoneProcess, PackedValue, ProcessDiedError
 from skhyperband._records import FinishedTask, Outcome, Skipped, Task, worker_died
 
-# A task that kills its worker only sometimes is given a second attempt. The death that made it
-# a suspect does not count: most suspects were still waiting when the workers ended.
-N_ATTEMPTS = 2
-
 
 def retry_in_isolation(
     broadcast: Broadcast, suspects: Mapping[int, Task], env: Mapping[str, str], n_workers: int
 ) -> Generator[FinishedTask, None, None]:
     """Run tasks in processes of which each runs one at a time, so that it is known who kills it.
 
-    As many run side by side as there are workers. A task whose process ends is tried once more
-    when nothing else runs, not even another search: it may have lacked the memory that the
-    others used. If it ends its process again, it is the one that killed its worker. The processes
-    have the same environment variables, and with them as many threads, as the workers had.
+    As many run side by side as there are workers. The death that made a task a suspect does not
+    count, since most suspects were still waiting. A task whose process ends is tried once more
+    in a new process, when the others have ended: it may have lacked the memory that they used. If
+    it ends its process again, it is the one that killed its worker. The processes have the same
+    environment variables, and with them as many threads, as the workers had.
     """
     with (
         ThreadPoolExecutor(min(n_workers, len(suspects) or 1)) as pool,
@@ -29,13 +26,14 @@ def retry_in_isolation(
     ):
         attempts = {pool.submit(processes.attempt, suspects[p]): p for p in suspects}
         died = []
-        for attempt in as_completed(attempts):
-            position, result = attempts[attempt], attempt.result()
+        for attempt in as_completed(list(attempts)):
+            position, result = attempts.pop(attempt), attempt.result()
             if result is None:
                 died.append(position)
             else:
                 yield FinishedTask(position, result)
         for position in sorted(died):
+            processes.end_idle()
             result = processes.attempt(suspects[position])
             if result is None:
                 result = worker_died(suspects[position])
@@ -73,6 +71,11 @@ class _LoneProcesses:
         if self._is_closed:  # Meanwhile, by the thread of the search.
             process.kill()
         return process
+
+    def end_idle(self) -> None:
+        """End the processes that have no task."""
+        while self._idle:
+            self._idle.pop().kill()
 
     def close(self) -> None:
         """End all processes; what waits for an attempt is not begun."""

@@ -31,9 +31,9 @@ from skhyperband._executors.states import LocalStateStore
 from skhyperband._records import Evaluate, FinishedTask, Outcome, Task
 from skhyperband._threads import limit_openmp_of_thread
 
-# The executors of this process that are entered and use joblib's processes. A global, since searches in several threads
-# know nothing of each other, while joblib gives all of them the same workers: ending a run must
-# not end the workers of another search.
+# The executors of this process that are entered and use joblib's processes. A global, since
+# searches in several threads know nothing of each other, while joblib gives all of them the same
+# workers: ending a run must not end the workers of another search.
 _entered: "set[JoblibExecutor]" = set()
 
 # The errors of a full disk, a quota that is used up and a file that is too large. They are

@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from skhyperband._executors.isolation import N_ATTEMPTS
 from skhyperband._executors.lone_process import (
     LoneProcess,
     PackedValue,
@@ -18,6 +17,8 @@ from skhyperband._executors.lone_process import (
 from skhyperband._messages import str_of
 from skhyperband._records import Evaluate, Outcome, Skipped, Task, took_too_long, worker_died
 
+# A task that kills its process only sometimes is given a second attempt.
+_N_ATTEMPTS = 2
 # In a worker of a cluster nothing tells the end of a search. Processes without work end there
 # after so many seconds.
 IDLE_SECONDS = 30.0
@@ -90,7 +91,7 @@ class LimitedEvaluate:
 
     def _evaluate_twice(self, task: Task, n_ends: int) -> Outcome | Skipped:
         """Evaluate a task, again if its process dies."""
-        for _ in range(N_ATTEMPTS):
+        for _ in range(_N_ATTEMPTS):
             try:
                 return self._attempt(task, n_ends)
             except _EndedError:

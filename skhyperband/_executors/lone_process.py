@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import importlib.util
 import math
 import mmap
 import multiprocessing
@@ -167,7 +168,7 @@ class LoneProcess:
             self._receive(math.inf)
             result: Outcome | Skipped = self._receive(timeout)
         except BaseException:  # What it may still send is the answer to no later task.
-            _kill_children(self._process)
+            _kill_group(self._process)
             self.kill()
             raise
         return result
@@ -226,22 +227,23 @@ def _kill(process: BaseProcess) -> None:
     """End a process and all that it has started. One that is not alive may have another's number."""
     if not process.is_alive():
         return
-    if os.name == "posix":
-        _kill_children(process)
-        _send_kill(os.kill, process)  # It may not have come to make its group.
-        process.join()
+    if os.name != "posix" or importlib.util.find_spec("psutil"):
+        kill_process_tree(process)  # Also what has left the group. On POSIX it needs psutil.
     else:
-        kill_process_tree(process)
+        _send_kill(os.kill, process)
+    _kill_group(process)
+    process.join()
 
 
-def _kill_children(process: BaseProcess) -> None:
-    """End the group of a process that is alive or has just died; the group may outlive it."""
+def _kill_group(process: BaseProcess) -> None:
+    """End what a process that has just died has started; its group outlives it."""
     if os.name == "posix":
         _send_kill(os.killpg, process)
 
 
 def _send_kill(send: Callable[[int, int], None], process: BaseProcess) -> None:
     assert process.pid is not None  # It has been started.
+    # It may have died meanwhile, or have not come to make a group.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         send(process.pid, signal.SIGKILL)
 
@@ -268,6 +270,15 @@ def _serve(connection: Connection, packed: PackedValue, parent: int) -> None:
     if os.name == "posix":
         os.setpgrp()  # What a fit starts is ended together with this process.
     exit_with_parent(parent, with_group=os.name == "posix")
+    try:
+        _evaluate_all(connection, packed)
+    finally:
+        if os.name == "posix":
+            os.killpg(os.getpid(), signal.SIGKILL)
+
+
+def _evaluate_all(connection: Connection, packed: PackedValue) -> None:
+    """Evaluate tasks until the connection is closed."""
     evaluate: Callable[[Task], Outcome | Skipped] | None = None
     while True:
         try:

@@ -187,14 +187,6 @@ class Journal:
             )
         return int(known)
 
-    def is_empty(self) -> bool:
-        """Return whether there are no evaluations in the file."""
-        try:
-            (last,) = self._open.execute(_LAST_ROW).fetchone()
-        except sqlite3.Error as error:
-            raise self._damage(error) from error
-        return last == 0
-
     def entries_before(self, search: str) -> dict[bytes, Entry]:
         """Return the evaluations that were in the file when this search first began, by key.
 

@@ -58,10 +58,10 @@ class ReplayingExecutor:
         self._keys = keys
         self._suffices = suffices
         self._is_too_late = is_too_late
-        # Failures wait here until something has succeeded. A search that fails wholly leaves none,
-        # since the user will mend what is wrong and start it again.
+        # Failures wait here until an evaluation of this search has succeeded. A search that fails
+        # wholly leaves none, since the user will mend what is wrong and start it again.
         self._waiting: list[tuple[bytes, Entry]] = []
-        self._has_succeeded = not journal.is_empty()
+        self._has_succeeded = False
 
     @property
     def n_workers(self) -> int:
@@ -83,13 +83,13 @@ class ReplayingExecutor:
     ) -> Generator[FinishedTask, None, None]:
         """Yield every task when it is finished; those in the journal come first."""
         run = _Run(self._find, on_start, more)
-        yield from run.look_up(tasks)
+        yield from self._noting_success(run.look_up(tasks))
         if run.unknown and self._is_too_late():
             return
         yield from self._run_unknown(run, first=0)
         # Those that the executor was told of in its last moment may be followed by others.
         while run.replayed:
-            yield from run.take_replayed()
+            yield from self._noting_success(run.take_replayed())
             yield from self._run_unknown(run, first=len(run.unknown))
 
     def _find(self, task: Task) -> tuple[bytes, Entry | None]:
@@ -97,6 +97,13 @@ class ReplayingExecutor:
         key = self._keys(task)
         entry = self._journal.find(key)
         return key, entry if entry is not None and self._suffices(entry) else None
+
+    def _noting_success(self, replayed: Iterable[FinishedTask]) -> Iterator[FinishedTask]:
+        for finished in replayed:
+            outcome = finished.result
+            if isinstance(outcome, Outcome) and outcome.failure is None:
+                self._has_succeeded = True
+            yield finished
 
     def _add(self, key: bytes, entry: Entry) -> None:
         """Add an evaluation to the journal, once any has succeeded."""
@@ -120,7 +127,7 @@ class ReplayingExecutor:
                 if isinstance(result, Outcome) and _is_repeatable(result):
                     self._add(key, _as_entry(task, result))
                 yield FinishedTask(position, result)
-                yield from run.take_replayed()
+                yield from self._noting_success(run.take_replayed())
 
 
 class _Unknown(NamedTuple):
@@ -224,9 +231,11 @@ def _is_repeatable(outcome: Outcome) -> bool:
 def _is_of_the_machine(failure: Failure) -> bool:
     """Return whether memory, a file or a module was missing, which may be there the next time."""
     name = exception_of_traceback(failure.text)
-    kind = getattr(builtins, name, object)
+    kind = getattr(builtins, name, None)
     # NumPy and PyTorch have memory errors of their own.
-    return name.endswith("MemoryError") or issubclass(kind, (OSError, ImportError))
+    return name.endswith("MemoryError") or (
+        isinstance(kind, type) and issubclass(kind, (OSError, ImportError))
+    )
 
 
 def as_outcome(entry: Entry) -> Outcome:

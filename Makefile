@@ -16,8 +16,7 @@ demo: $(VENV)/.installed-demo
 
 # Two files of tests at a time: many tests wait for processes that they have started.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25 \
-		--cov --cov-report term-missing:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 lint: ruff codespell
 

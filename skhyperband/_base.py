@@ -313,8 +313,8 @@ class BaseHalvingSearchCV(SearchBase):
         the caller. The results of all finished levels are available then, and
         `stop_reason_` is ``"interrupted"``, but there is no `best_estimator_`; `refit_best`
         fits it. The candidates of an unfinished level are compared on the splits that all of
-        them have finished; if there are none, the level is left out. A journal has all
-        evaluations that had finished.
+        them have finished; if there are none, the level is left out. A journal also has the
+        finished evaluations of that level, except for failures that are tried again.
         """
         self._reset()
         check_arguments(self)

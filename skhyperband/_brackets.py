@@ -24,9 +24,10 @@ from skhyperband._space import Candidate
 
 Promotion = Literal["bracket", "level"]
 
-# A sampler that draws from few values repeats itself, although its space has no end. It has drawn
-# all of them when so many draws for each known candidate gave no other one.
-_DRAWS_FOR_EACH_KNOWN = 20
+# A sampler that draws from few values repeats itself, although its space has no end. It is taken to
+# have drawn all of them when so many draws for each known candidate gave no other one. If all
+# are equally likely, the last one is missed once in 20,000 times.
+_DRAWS_FOR_EACH_KNOWN = 10
 
 
 @dataclass(frozen=True)

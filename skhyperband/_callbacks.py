@@ -186,10 +186,17 @@ class SearchCallbacks(Observer):
     def around_fit(self, task: Task, estimator: Any) -> Iterator[None]:
         """Context of a fit in this process, whose estimator the callbacks reach.
 
+        The estimator is None where training is continued, in whichever way: callbacks do not
+        reach that.
+
         An error of a hook is no failure of the fit. It ends the search after it.
         """
         if self._level_context is None:
             # Before the first level, the estimator as it is given is measured.
+            yield
+            return
+        if id(task) in self._evaluations:
+            # Its training could not be continued, and a fresh fit follows.
             yield
             return
         context = self._evaluation_of(task)

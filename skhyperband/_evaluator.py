@@ -75,8 +75,9 @@ class Evaluator:
     timer, clock : callable
         Return seconds: the timer for durations, the clock since 1970.
     around_fit : callable
-        ``around_fit(task, estimator)`` is a context for a fit from scratch. It stays in this
-        process: a copy that is sent to another one has none.
+        ``around_fit(task, estimator)`` is a context for a fit; the estimator is None where
+        training is continued. It stays in this process: a copy that is sent to another one has
+        none.
     """
 
     estimator: Any
@@ -184,7 +185,7 @@ class Evaluator:
                 fitted.set_params(**renamed)
                 return _Fit(fitted, 0, increment.last_added, strategy)
             n_threads = 1 if strategy.is_users else task.n_threads
-            with self._threads(fitted, n_threads):
+            with self.around_fit(task, None), self._threads(fitted, n_threads):
                 fitted = strategy.continue_training(fitted, increment)
         except Exception as error:
             if strategy is not None and strategy.is_users:

@@ -89,6 +89,11 @@ class SearchHistory:
             self._canonical_ids.append(canonical_id)
         return list(range(first, len(self.candidates)))
 
+    @property
+    def n_distinct(self) -> int:
+        """The number of candidates, of which equal ones count once."""
+        return len(self._first_with)
+
     def number_of(self, candidate: Candidate) -> int | None:
         """Return the number of the first candidate that is equal to this one; None if none is."""
         return self._first_with.get(candidate_key(candidate))

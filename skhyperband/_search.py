@@ -531,7 +531,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Number of rounds of Hyperband. They run one after another, each with new
         candidates, which a sampler that learns chooses by the scores of all earlier rounds.
         If None, rounds are run until `max_time`, which must then be given, or until no new
-        candidates come: a list is used up, and a distribution of few values has given the
+        candidates come: lists are used up, or distributions of few values have given the
         same ones many times over. A time limit may divide a round into several smaller ones.
     promotion : {"bracket", "level"}, default="level"
         Candidates that compete with each other for promotion.

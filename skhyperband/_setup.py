@@ -160,19 +160,28 @@ def test_samples_of(
     """Return the median number of samples in the test parts; None where it need not be known.
 
     It is also None where `cv` cannot split: `fit` may be given what is missing, and else says what
-    is wrong. A splitter that shuffles leaves no trace in the random states of `cv` and NumPy.
+    is wrong.
     """
     if X is None or search.min_splits != "auto" or hasattr(search.cv, "__next__"):
         return None
-    state = np.random.get_state()
     try:
         _, split_params, _ = search._route(select_metadata(X, params, None))
-        cv = check_cv(copy.deepcopy(search.cv), y, classifier=is_classifier(search.estimator))
-        return median_test_samples(read_splits(cv, search.cv, X, y, split_params))
+        cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+        splits = read_splits(_with_own_random_state(cv), search.cv, X, y, split_params)
     except Exception:
         return None
-    finally:
-        np.random.set_state(state)
+    return median_test_samples(splits)
+
+
+def _with_own_random_state(cv: Any) -> Any:
+    """Return a copy of a splitter that changes no random state but its own when it shuffles."""
+    own = copy.copy(cv)
+    random_state = getattr(cv, "random_state", 0)
+    if random_state is None:  # NumPy's global one.
+        own.random_state = 0
+    elif not isinstance(random_state, numbers.Integral):
+        own.random_state = copy.deepcopy(random_state)
+    return own
 
 
 def count_splits(search: HalvingArguments, X: Any, y: Any, params: dict[str, Any]) -> int:

@@ -66,7 +66,7 @@ def warn_after_fits(
     show_fit_warnings(history, plan.resource, plan.max_resources)
     raise_if_all_failed(history, plan, search.min_resources)
     send(warn_of_failures(history, failed_rungs, error_score))
-    send(warn_of_exhausted_space(search, plan, len(history.candidates)))
+    send(warn_of_exhausted_space(search, plan, history.n_distinct))
     send(warn_of_lost_states(lost_states, search.estimator))
     send(warn_of_fresh_fits(search, search.cv_results_, search.n_replayed_))
 
@@ -420,6 +420,11 @@ def warn_of_exhausted_space(search: Any, plan: Plan, n_entered: int) -> list[Use
     """Return a warning if there were fewer candidates than the plan had places for."""
     if not plan.space_exhausted:
         return []
+    if getattr(search, "n_repeats", 1) is None:
+        text = (
+            f"The space ran out after {n_entered} candidates, so that no further round followed."
+        )
+        return [UserMessage(text)]
     asked = f"n_candidates={search.n_candidates!r} asks for"
     if plan.brackets[-1].repeat:
         asked += " in all rounds"

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Deadly, Failing, Scored
+from tests.estimators import Deadly, Failing, Scored, grow
 from tests.published import published
 
 callback = pytest.importorskip(
@@ -299,6 +299,27 @@ def test_callbacks_of_the_inner_estimator_are_called(regression):
     assert len(told.hooks("begin", "iteration")) == 2 * n_fits
     roots = {context.root_uuid for _, _, context, _ in told.hooks("begin")}
     assert len(roots) == 1
+
+
+def test_continued_evaluations_begin_before_their_training(classification, engine):
+    """Whatever continues the training, callbacks are told before and after it, each once."""
+    told = Propagated()
+    n_open = []
+
+    def noting(fitted, n_resources, X, y):
+        n_open.append(len(told.hooks("begin", EVALUATION)) - len(told.hooks("end", EVALUATION)))
+        return grow(fitted, n_resources, X, y)
+
+    search = searching(SuccessiveHalvingSearchCV, continue_training=noting)
+    name, n_jobs = engine
+    if name not in ("sequential", "threading"):
+        pytest.skip("what continues the training cannot note this in another process")
+    search.set_params(n_jobs=n_jobs).set_callbacks(told).fit(*classification)
+
+    assert n_open
+    assert min(n_open) >= 1
+    assert len(told.hooks("begin", EVALUATION)) == n_evaluations(search)
+    assert len(told.hooks("end", EVALUATION)) == n_evaluations(search)
 
 
 def test_callbacks_of_a_part_of_the_estimator_are_called(regression):

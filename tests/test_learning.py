@@ -251,7 +251,7 @@ def test_tpe_is_told_the_best_of_many(monkeypatch):
 
     assert [len(trials) for trials in seen] == [250, 250, 250]
     numbers = [int(np.argmin(np.abs(np.subtract(values, value)))) for value in seen[0]]
-    np.testing.assert_allclose(np.take(values, numbers), seen[0], atol=1e-8)
+    np.testing.assert_allclose(np.take(values, numbers), seen[0], rtol=0, atol=1e-8)
     assert set(np.argsort(values)[-25:].tolist()) <= set(numbers)
     assert numbers == sorted(numbers)
     assert {number // 100 for number in numbers} == set(range(10))
@@ -262,7 +262,7 @@ def test_tpe_is_told_all_of_a_few(monkeypatch):
     pytest.importorskip("optuna")
     seen, values = seen_by_optuna(monkeypatch, sampler_of("tpe"), 250)
 
-    np.testing.assert_allclose(seen[0], values, atol=1e-8)
+    np.testing.assert_allclose(seen[0], values, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("bad", [-3, -1e300])

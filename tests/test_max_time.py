@@ -311,10 +311,12 @@ def test_repeats_find_all_values_of_a_distribution(classification, seed):
         **{**COMMON, "max_resources": 3},
     )
 
-    with pytest.warns(UserWarning, match="space ran out"):
+    with pytest.warns(UserWarning, match="space ran out after 40 candidates, so that no further"):
         search.set_params(max_time=1e9).fit(*classification)
 
-    assert {params["quality"] for params in search.cv_results_["params"]} == set(range(40))
+    results = search.cv_results_
+    assert {params["quality"] for params in results["params"]} == set(range(40))
+    assert len(np.unique(results["candidate_id"])) < 20 * 40
 
 
 def test_space_has_not_run_out_where_the_time_has(classification):

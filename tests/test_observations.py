@@ -135,7 +135,18 @@ def test_last_digits_of_a_difference_make_no_difference():
     np.testing.assert_array_equal(_without_last_digits(scores), _without_last_digits(other))
 
 
-@pytest.mark.parametrize("scores", [[0.0], [np.inf, -np.inf, NAN], [0.5, 1e300, -1e300, NAN, 0.0]])
+def test_scores_that_are_noise_do_not_keep_the_digits_of_others():
+    """Many candidates that have learned nothing may have a score of 0 but for the last digits."""
+    scores = np.array([1e-17, -2e-17, 3e-17, 0.5, 0.6, 0.7, 0.8, 0.9])
+
+    one, other = map(_without_last_digits, (scores, np.nextafter(scores, 1)))
+
+    np.testing.assert_array_equal(one[3:], other[3:])
+
+
+@pytest.mark.parametrize(
+    "scores", [[0.0], [np.inf, -np.inf, NAN], [0.5, 2.0**1000, -(2.0**1020), NAN, 0.0]]
+)
 def test_special_scores_keep_their_value(scores):
     """Zero, infinities, NaN and far larger ones are no matter of digits."""
     np.testing.assert_equal(_without_last_digits(np.array(scores)), scores)

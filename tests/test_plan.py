@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import SuccessiveHalvingSearchCV
@@ -787,33 +787,42 @@ def test_timed_plan_has_the_limit(classification):
     assert "max_time=60 s" in str(plan)
 
 
-class Unusual(ShuffleSplit):
-    """Cannot be copied, or fails in a way of its own when it splits."""
-
-    def __init__(self, fails):
-        super().__init__(3)
-        self.lock = None if fails else threading.Lock()
-
-    def split(self, X, y=None, groups=None):
-        """Raise, or split."""
-        if self.lock is None:
-            raise LookupError("no rows today")
-        return super().split(X, y, groups)
-
-
-@pytest.mark.parametrize(
-    "cv",
-    [ShuffleSplit(3), Unusual(fails=False), Unusual(fails=True)],
-    ids=["plain", "lock", "raises"],
-)
-def test_plan_leaves_no_trace(cv, classification):
-    """To know the size of test parts it splits the data, with a copy of all random states."""
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["global", "own"])
+def test_plan_leaves_no_trace(random_state, classification):
+    """To know the size of test parts it splits the data, which changes no random state."""
+    cv = ShuffleSplit(7, test_size=0.05, random_state=random_state)
+    used = np.random.mtrand._rand if random_state is None else random_state
     search = SuccessiveHalvingSearchCV(
         DecisionTreeClassifier(), {"max_depth": range(1, 20)}, resource="n_samples", cv=cv
     )
-    before = np.random.get_state()[2]
+    before = used.get_state()
 
-    plan = search.plan(*classification)
+    search.plan(*classification)
 
-    assert plan.rungs[0].n_splits == 3
-    assert np.random.get_state()[2] == before
+    for one, other in zip(used.get_state(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class Unusual(KFold):
+    """Cannot be copied deeply, or fails in a way of its own when it splits."""
+
+    def __init__(self, *, fails):
+        super().__init__(3)
+        self.fails = fails
+        self.lock = threading.Lock()
+
+    def split(self, X, y=None, groups=None):
+        """Raise, or yield splits with small test parts."""
+        if self.fails:
+            raise LookupError("no rows today")
+        return ((train, test[:10]) for train, test in super().split(X, y))
+
+
+@pytest.mark.parametrize(("fails", "n_splits"), [(False, 3), (True, 1)])
+def test_plan_guesses_only_where_the_data_cannot_be_split(fails, n_splits, classification):
+    """The real test parts are small; the splitter says nothing of that."""
+    search = SuccessiveHalvingSearchCV(
+        DecisionTreeClassifier(), {"max_depth": range(1, 20)}, cv=Unusual(fails=fails)
+    )
+
+    assert search.plan(*classification).rungs[0].n_splits == n_splits

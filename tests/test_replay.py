@@ -954,6 +954,24 @@ def test_search_that_failed_wholly_is_made_again_beside_another_one(
     assert search.fit(*classification).rungs_.rungs[0].n_failures == 0
 
 
+def test_failures_are_written_when_an_evaluation_was_replayed(path, classification):
+    """What succeeds first may be known already; failures that came before it are kept then."""
+    halving(Mended(below=0.5), {"quality": [0.7, 0.9]}, n_candidates="all", journal=path).fit(
+        *classification
+    )
+    search = halving(
+        Mended(below=0.5), {"quality": [0.1, 0.7, 0.9]}, n_candidates="all", journal=path
+    )
+
+    with pytest.warns(FitFailedWarning, match="oh"):
+        search.fit(*classification)
+    n_written = n_rows(path)
+    with pytest.warns(FitFailedWarning, match="were read from the journal"):
+        search.fit(*classification)
+
+    assert n_rows(path) == n_written
+
+
 @pytest.mark.parametrize(
     ("text", "is_kept"),
     [

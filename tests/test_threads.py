@@ -103,10 +103,11 @@ def test_several_threads_change_no_bit(case):
     """On each rung a candidate equals a plain fit with one thread, in all that it says."""
     rng = np.random.default_rng(0)
 
-    for number in range(2 if case.resource == "max_iter" else 3):
+    n_tables = 2 if case.resource == "max_iter" else 3
+    for number in range(n_tables):
         n = int(rng.integers(100, 600))
         table = a_table(rng, case.task, "C", n=n, missing=number == 1)
-        weights = {"sample_weight": np.exp(rng.normal(size=n))} if number == 2 else {}
+        weights = {"sample_weight": np.exp(rng.normal(size=n))} if number == n_tables - 1 else {}
         rows = rng.permutation(n)
         split = Split(rows[: n // 2], rows[n // 2 :], rng.permutation(n // 2))
         data = suite.Data(table.X, table.y, weights, split)

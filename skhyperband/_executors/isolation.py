@@ -16,9 +16,10 @@ def retry_in_isolation(
 
     As many run side by side as there are workers. The death that made a task a suspect does not
     count, since most suspects were still waiting. A task whose process ends is tried once more
-    in a new process, when the others have ended: it may have lacked the memory that they used. If
-    it ends its process again, it is the one that killed its worker. The processes have the same
-    environment variables, and with them as many threads, as the workers had.
+    in a new process, when the others of this search have ended: it may have lacked the memory
+    that they used. If it ends its process again, it is the one that killed its worker. The
+    processes have the same environment variables, and with them as many threads, as the workers
+    had.
     """
     with (
         ThreadPoolExecutor(min(n_workers, len(suspects) or 1)) as pool,

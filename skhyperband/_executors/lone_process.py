@@ -168,8 +168,8 @@ class LoneProcess:
             self._receive(math.inf)
             result: Outcome | Skipped = self._receive(timeout)
         except BaseException:  # What it may still send is the answer to no later task.
-            _kill_group(self._process)
             self.kill()
+            _kill_group(self._process)  # Where it has died by itself.
             raise
         return result
 
@@ -227,16 +227,20 @@ def _kill(process: BaseProcess) -> None:
     """End a process and all that it has started. One that is not alive may have another's number."""
     if not process.is_alive():
         return
-    if os.name != "posix" or importlib.util.find_spec("psutil"):
-        kill_process_tree(process)  # Also what has left the group. On POSIX it needs psutil.
-    else:
-        _send_kill(os.kill, process)
+    if os.name != "posix":
+        kill_process_tree(process)
+        return
+    if importlib.util.find_spec("psutil"):
+        # Also what has left the group, unless this user may not end it.
+        with contextlib.suppress(Exception):
+            kill_process_tree(process)
+    _send_kill(os.kill, process)
     _kill_group(process)
     process.join()
 
 
 def _kill_group(process: BaseProcess) -> None:
-    """End what a process that has just died has started; its group outlives it."""
+    """End what a process has started that has just died; its group outlives it."""
     if os.name == "posix":
         _send_kill(os.killpg, process)
 

@@ -102,17 +102,23 @@ class ReplayingExecutor:
         for finished in replayed:
             outcome = finished.result
             if isinstance(outcome, Outcome) and outcome.failure is None:
-                self._has_succeeded = True
+                self._note_success()
             yield finished
 
     def _add(self, key: bytes, entry: Entry) -> None:
         """Add an evaluation to the journal, once any has succeeded."""
-        self._waiting.append((key, entry))
-        self._has_succeeded = self._has_succeeded or entry.failure is None
+        if entry.failure is None:
+            self._note_success()
         if self._has_succeeded:
-            for waiting in self._waiting:
-                self._journal.add(*waiting)
-            self._waiting.clear()
+            self._journal.add(key, entry)
+        else:
+            self._waiting.append((key, entry))
+
+    def _note_success(self) -> None:
+        """Write the failures that have waited for a success."""
+        self._has_succeeded = True
+        while self._waiting:
+            self._journal.add(*self._waiting.pop(0))
 
     def _run_unknown(self, run: "_Run", first: int) -> Iterator[FinishedTask]:
         """Run the tasks from this one on that the journal lacks, and those that follow them."""

@@ -11,7 +11,6 @@ from skhyperband._records import LevelResult
 from skhyperband._space import Candidate, candidate_key
 
 _N_BITS = 33  # Ten decimal digits.
-_N_BITS_OF_FLOATS = 53
 
 
 @dataclass(frozen=True)
@@ -95,20 +94,19 @@ class ScoreTable:
 
 
 def _without_last_digits(scores: np.ndarray) -> np.ndarray:
-    """Return scores without the digits beyond the tenth of a usual one, which is no outlier.
+    """Return scores without the digits beyond the tenth of their own, or of a usual one.
 
     These may depend on the number of threads, and what is drawn next should not.
     """
     sizes = np.abs(scores[np.isfinite(scores) & (scores != 0)])
     if not len(sizes):
         return scores
-    _, exponent = np.frexp(np.quantile(sizes, 0.25, method="lower"))
-    # Of a score that is far larger, all digits are kept.
-    has_such_digits = np.abs(scores) < np.ldexp(1.0, int(exponent) + _N_BITS_OF_FLOATS - _N_BITS)
-    rounded = np.array(scores)
-    digits = np.ldexp(scores[has_such_digits], _N_BITS - exponent)
-    rounded[has_such_digits] = np.ldexp(np.round(digits), exponent - _N_BITS)
-    return rounded
+    # A score near 0 may be the difference of usual ones. Few are far larger than all others.
+    _, least_exponent = np.frexp(np.quantile(sizes, 0.25, method="lower"))
+    _, exponents = np.frexp(scores)
+    exponents = np.maximum(exponents, least_exponent)
+    with np.errstate(over="ignore"):  # Of the largest numbers that there are.
+        return np.ldexp(np.round(np.ldexp(scores, _N_BITS - exponents)), exponents - _N_BITS)
 
 
 def _without_splits(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

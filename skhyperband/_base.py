@@ -497,10 +497,10 @@ class BaseHalvingSearchCV(SearchBase):
         """Fit the best candidate that was measured, with all resources.
 
         This completes a search that was interrupted, by Ctrl-C or an exception, before its
-        refit, or that was fitted with ``refit=False``. In the second case, use
-        `best_estimator_`: `predict` and the other methods of the search require
-        ``refit=True``. It sets `best_estimator_`,
-        `refit_time_` and, if the data has names, `feature_names_in_`. The best candidate is
+        refit, or that was fitted with ``refit=False``. It sets `best_estimator_`,
+        `refit_time_` and, if the data has names, `feature_names_in_`. After ``refit=False``,
+        predict with `best_estimator_`, since `predict` and the other methods of the search
+        require ``refit=True``. The best candidate is
         chosen from `cv_results_` as in `fit`, and fitted with `best_params_`. Its resource
         is `max_resources_`, even if no candidate was evaluated with that, unless it failed
         with more than it was evaluated with; a warning says so in both cases.

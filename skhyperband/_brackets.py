@@ -108,8 +108,8 @@ class RunningBrackets:
         self._brackets: dict[BracketKey, Bracket] = {}
         self._promoted: dict[BracketKey, list[int]] = defaultdict(list)
         self._n_entered = 0
-        self._n_distinct = 0
         self._n_without_new = 0
+        self._sampler_repeats_itself = False
         self._n_available = math.inf
         if plan.space_exhausted:
             self._n_available = sum(bracket.n_candidates for bracket in plan.brackets)
@@ -123,8 +123,7 @@ class RunningBrackets:
             yield from group_by_level(brackets)
             if self._n_entered == n_entered:
                 return
-            most = _DRAWS_FOR_EACH_KNOWN * (self._n_distinct + 1)
-            if self._rules.repeats_forever and self._n_without_new > most:
+            if self._rules.repeats_forever and self._sampler_repeats_itself:
                 self._sampler_ran_out = True
                 return
 
@@ -162,8 +161,9 @@ class RunningBrackets:
                 continue
             if planned.iter == 0:
                 candidates = self._draw(bracket, sampler)
+                n_distinct = history.n_distinct
                 numbers = history.add_candidates(candidates)
-                self._count_distinct([history.canonical_id(number) for number in numbers], numbers)
+                self._note_repetitions(len(numbers), n_distinct, history.n_distinct)
                 self._resize(bracket, len(numbers))
                 numbers += self._rounds.enter_measured(planned)
             else:
@@ -190,12 +190,14 @@ class RunningBrackets:
             )
         return candidates
 
-    def _count_distinct(self, canonical_ids: Sequence[int], numbers: Sequence[int]) -> None:
-        """Count the candidates that are equal to no earlier one, and those since the last of them."""
-        for canonical_id, number in zip(canonical_ids, numbers, strict=True):
-            is_new = canonical_id == number
-            self._n_distinct += is_new
-            self._n_without_new = 0 if is_new else self._n_without_new + 1
+    def _note_repetitions(self, n_drawn: int, n_before: int, n_distinct: int) -> None:
+        """Count the candidates that were drawn since the last new one; decide whether there are more.
+
+        Before they were drawn there were `n_before` different ones, and now there are `n_distinct`.
+        """
+        self._n_without_new = 0 if n_distinct > n_before else self._n_without_new + n_drawn
+        most = _DRAWS_FOR_EACH_KNOWN * (n_distinct + 1)
+        self._sampler_repeats_itself = self._n_without_new > most
 
     def _resize(self, bracket: Bracket, n_candidates: int) -> None:
         """Make a bracket smaller that fewer candidates entered than were planned."""

@@ -39,13 +39,9 @@ class SearchData:
     def n_samples(self) -> int:
         return n_rows(self.X)
 
-    @property
-    def n_test_samples(self) -> int:
-        """The median number of samples in the test parts."""
-        return median_test_samples(self.splits)
-
 
 def median_test_samples(splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:
+    """Return the median number of samples in the test parts."""
     return int(np.median([len(test) for _, test in splits]))
 
 

@@ -28,6 +28,7 @@ from skhyperband._setup import (
     make_scorer,
     read_data,
     test_samples_of,
+    with_own_random_state,
 )
 from skhyperband._sklearn_compat import n_rows
 from skhyperband._timing import (
@@ -114,7 +115,7 @@ def _without_side_effects(search: Any) -> Any:
             f"cv={search.cv!r} can be read only once, by fit; with timed=True make it a list."
         )
     private = copy.copy(search)
-    private.cv = copy.deepcopy(search.cv)
+    private.cv = with_own_random_state(search.cv)
     private.random_state = copy.deepcopy(search.random_state)
     return private
 

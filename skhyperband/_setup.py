@@ -95,7 +95,8 @@ def checked_arguments(
 def size_of(search: HalvingArguments, data: SearchData) -> ProblemSize:
     """Return what the plan of these data depends on."""
     n_classes = count_classes(data.y) if _classifies(search, data.y) else None
-    return ProblemSize(data.n_samples, len(data.splits), n_classes, data.n_test_samples)
+    n_test_samples = median_test_samples(data.splits)
+    return ProblemSize(data.n_samples, len(data.splits), n_classes, n_test_samples)
 
 
 def _classifies(search: HalvingArguments, y: Any) -> bool:
@@ -167,14 +168,14 @@ def test_samples_of(
     try:
         _, split_params, _ = search._route(select_metadata(X, params, None))
         cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
-        splits = read_splits(_with_own_random_state(cv), search.cv, X, y, split_params)
+        splits = read_splits(with_own_random_state(cv), search.cv, X, y, split_params)
     except Exception:
         return None
     return median_test_samples(splits)
 
 
-def _with_own_random_state(cv: Any) -> Any:
-    """Return a copy of a splitter that changes no random state but its own when it shuffles."""
+def with_own_random_state(cv: Any) -> Any:
+    """Return a copy of `cv` that changes no random state but its own when it shuffles."""
     own = copy.copy(cv)
     random_state = getattr(cv, "random_state", 0)
     if random_state is None:  # NumPy's global one.

@@ -217,8 +217,8 @@ def _describe_replayed_failures(history: SearchHistory) -> str:
     if not n_replayed:
         return ""
     return (
-        f"\n\n{n_replayed} of these failures were read from the journal, and not tried again; "
-        "if their cause is mended, use a new file."
+        f"\n\n{n_replayed} of these failures were read from the journal, and not tried again. "
+        "To try them again when you have mended the cause, use a new file."
     )
 
 

@@ -124,7 +124,7 @@ def count_running(marks, task):
     """Return how many tasks run while this one does."""
     mark = marks.folder / f"running-{task.split}"
     mark.touch()
-    time.sleep(0.01)
+    time.sleep(0.05)
     n_running = len(marks.names("running"))
     mark.unlink()
     return outcome_of(n_running)

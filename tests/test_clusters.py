@@ -29,7 +29,7 @@ from skhyperband._executors.states import State
 from skhyperband._records import StateKey
 from tests.estimators import Blocking, Endless, Failing, Hungry, Scored
 from tests.published import quality_search
-from tests.tasks import Marks, outcome_of, scores, task_of, tasks_of, tenfold
+from tests.tasks import Marks, count_running, outcome_of, scores, task_of, tasks_of, tenfold
 from tests.test_crashes import ONE_SPLIT, deadly, deaths, search_of
 from tests.test_engines import forest_search, reporting_search, sample_search
 
@@ -157,16 +157,6 @@ def test_a_search_with_one_job_runs_in_this_process(backend):
 def which_process(task):
     """Return which process this is."""
     return outcome_of(os.getpid())
-
-
-def count_running(marks, task):
-    """Return how many tasks run while this one does."""
-    mark = marks.folder / f"running-{task.split}"
-    mark.touch()
-    time.sleep(0.05)
-    n_running = len(marks.names("running"))
-    mark.unlink()
-    return outcome_of(n_running)
 
 
 @pytest.mark.parametrize(("n_jobs", "n_workers"), [(2, 2), (-1, 2), (-2, 1), (8, 2)])

@@ -791,15 +791,15 @@ def test_timed_plan_has_the_limit(classification):
 def test_plan_leaves_no_trace(random_state, classification):
     """To know the size of test parts it splits the data, which changes no random state."""
     cv = ShuffleSplit(7, test_size=0.05, random_state=random_state)
-    used = np.random.mtrand._rand if random_state is None else random_state
+    get_state = np.random.get_state if random_state is None else random_state.get_state
     search = SuccessiveHalvingSearchCV(
         DecisionTreeClassifier(), {"max_depth": range(1, 20)}, resource="n_samples", cv=cv
     )
-    before = used.get_state()
+    before = get_state()
 
     search.plan(*classification)
 
-    for one, other in zip(used.get_state(), before, strict=True):
+    for one, other in zip(get_state(), before, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -380,8 +380,8 @@ def test_failures_are_replayed(path, classification, assert_same_results):
     assert search.n_replayed_ == n_rows(path)
     assert_same_results(search.cv_results_, results)
     note = (
-        "\n\n9 of these failures were read from the journal, and not tried again; if their cause is "
-        "mended, use a new file."
+        "\n\n9 of these failures were read from the journal, and not tried again. To try them "
+        "again when you have mended the cause, use a new file."
     )
     assert [str(w.message) for w in again] == [str(w.message) + note for w in first]
     assert search.rungs_.rungs[0].n_failures == 9

@@ -273,7 +273,7 @@ def _serve(connection: Connection, packed: PackedValue, parent: int) -> None:
         faulthandler.enable()
     if os.name == "posix":
         os.setpgrp()  # What a fit starts is ended together with this process.
-    exit_with_parent(parent, with_group=os.name == "posix")
+    exit_with_parent(parent, with_group=True)
     try:
         _evaluate_all(connection, packed)
     finally:

@@ -16,6 +16,7 @@ from skhyperband._executors.broadcast import Broadcast
 from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.joblib_executor import JoblibExecutor
 from skhyperband._executors.limited import LimitedEvaluate
+from skhyperband._executors.lone_process import LoneProcess
 from skhyperband._records import FailedStep, Outcome, Skipped, Task
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX")
@@ -73,6 +74,22 @@ def test_what_a_fit_has_started_ends_with_its_process(tmp_path, monkeypatch, spl
         outcome = evaluate(Task({}, 1, split))
 
     assert outcome.failure.step == step
+    assert child_has_ended(note)
+
+
+def test_what_a_fit_has_started_ends_when_its_process_is_dead_already(tmp_path, monkeypatch):
+    """A process that has died by itself leaves what it has started, and has no number any more."""
+    note = tmp_path / "child"
+    kill = LoneProcess.kill
+
+    def kill_after_its_end(process):
+        process._process.join()
+        kill(process)
+
+    monkeypatch.setattr(LoneProcess, "kill", kill_after_its_end)
+
+    LimitedEvaluate(StartsAChild(str(note)), 600.0)(Task({}, 1, 2))
+
     assert child_has_ended(note)
 
 

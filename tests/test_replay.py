@@ -955,20 +955,20 @@ def test_search_that_failed_wholly_is_made_again_beside_another_one(
 
 
 def test_failures_are_written_when_an_evaluation_was_replayed(path, classification):
-    """What succeeds first may be known already; failures that came before it are kept then."""
-    halving(Mended(below=0.5), {"quality": [0.7, 0.9]}, n_candidates="all", journal=path).fit(
-        *classification
-    )
-    search = halving(
-        Mended(below=0.5), {"quality": [0.1, 0.7, 0.9]}, n_candidates="all", journal=path
-    )
-
-    with pytest.warns(FitFailedWarning, match="oh"):
+    """All that succeeds may be known already; failures that are new are kept then, too."""
+    search = halving(Failing(below=0.3), journal=path)
+    with pytest.warns(FitFailedWarning, match="too low"):
         search.fit(*classification)
     n_written = n_rows(path)
-    with pytest.warns(FitFailedWarning, match="were read from the journal"):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM evaluation WHERE failure IS NOT NULL")
+        connection.commit()
+    n_succeeded = n_rows(path)
+
+    with pytest.warns(FitFailedWarning, match="too low"):
         search.fit(*classification)
 
+    assert search.n_replayed_ == n_succeeded < n_written
     assert n_rows(path) == n_written
 
 

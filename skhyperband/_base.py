@@ -18,6 +18,7 @@ from skhyperband._brackets import BracketRules
 from skhyperband._callbacks import SearchCallbacks, begin_callbacks
 from skhyperband._data import fit_all
 from skhyperband._executors import check_backend
+from skhyperband._fit_warnings import catching
 from skhyperband._fitted import attributes_of_best, attributes_of_run
 from skhyperband._param_validation import as_seconds
 from skhyperband._plan import Plan
@@ -316,6 +317,10 @@ class BaseHalvingSearchCV(SearchBase):
         them have finished; if there are none, the level is left out. A journal also has the
         finished evaluations of that level, except for failures that are tried again.
         """
+        with catching.restored_after_the_last():
+            return self._fit(X, y, params)
+
+    def _fit(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
         self._reset()
         check_arguments(self)
         check_backend(self.n_jobs, as_seconds(self.max_fit_time, "max_fit_time"))

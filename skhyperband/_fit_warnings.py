@@ -81,6 +81,9 @@ class _WarningCatcher:
     undo each other's changes. Here the first thread that enters changes the state, and the last
     one that leaves restores it. While a search holds the state (`held`), its threads change
     nothing, so that a thread that is still busy when the search ends leaves nothing behind.
+
+    Other code, such as scikit-learn's checks, uses `warnings.catch_warnings` where no thread is
+    inside. What several searches at once leave of that is put right by `restored_after_the_last`.
     """
 
     def __init__(self) -> None:
@@ -88,7 +91,28 @@ class _WarningCatcher:
         self._local = threading.local()
         self._n_inside = 0
         self._n_holding = 0
+        self._n_searches = 0
         self._passed_on: set[Source] = set()
+
+    @contextmanager
+    def restored_after_the_last(self) -> Iterator[None]:
+        """Restore the filters when the last of several searches at once has ended."""
+        with self._lock:
+            self._n_searches += 1
+            if self._n_searches == 1:
+                self._of_user = warnings.filters, list(warnings.filters), warnings.showwarning
+                self._were_several = False
+            else:
+                self._were_several = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_searches -= 1
+                if self._n_searches == 0 and self._were_several:
+                    own, filters, warnings.showwarning = self._of_user
+                    own[:] = filters  # type: ignore[index]
+                    warnings.filters = own
 
     @contextmanager
     def __call__(self, filters: Sequence[Filter]) -> Iterator[CaughtWarnings]:
@@ -106,6 +130,7 @@ class _WarningCatcher:
     def held(self, filters: Sequence[Filter]) -> Iterator[None]:
         """Hold the changed state; what no thread catches is shown once for each place."""
         with self._swapped([_WORKER_RESTARTED, *filters]):
+            self.repair()
             with self._lock:
                 self._n_holding += 1
             try:
@@ -124,7 +149,8 @@ class _WarningCatcher:
                 self._restore.__enter__()
                 warnings.filters[:] = filters  # type: ignore[index]
                 self._swapped_in = warnings.filters, list(filters)
-                self._shown_by = warnings.showwarning
+                if warnings.showwarning != self._show:  # Another thread may have set it again.
+                    self._shown_by = warnings.showwarning
                 warnings.showwarning = self._show
         try:
             yield
@@ -135,7 +161,7 @@ class _WarningCatcher:
                     self._restore.__exit__(None, None, None)
 
     def repair(self) -> None:
-        """Set the filters again that are in force, after several threads may have emptied them.
+        """Set the changed state again, where other code in several threads may have undone it.
 
         scikit-learn's parallel code replaces the filters of the whole process in each of its
         threads, and one thread may empty the list that another one has just put back.
@@ -144,7 +170,7 @@ class _WarningCatcher:
             if self._n_inside:
                 own, filters = self._swapped_in
                 own[:] = filters  # type: ignore[index]
-                warnings.filters = own
+                warnings.filters, warnings.showwarning = own, self._show
 
     def _show(
         self,

@@ -14,6 +14,7 @@ from sklearn.exceptions import (
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import make_scorer, precision_score
+from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -569,6 +570,57 @@ def test_searches_in_two_threads_keep_to_themselves(classification):
         "quality 0.1 (4 evaluations warned so)",
         "quality 0.1 (8 evaluations warned so)",
     ]
+
+
+class SplittingInTurn(KFold):
+    """Splits as scikit-learn's checks do: each changes the filters and sets them back.
+
+    The search that begins first is also the first to set them back, as two threads may do it.
+    """
+
+    def __init__(self, n_splits=2, turns=None):
+        super().__init__(n_splits)
+        self.turns = turns
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def split(self, X, y=None, groups=None):
+        """Take turns with the other thread, once."""
+        turns, self.turns = self.turns, None
+        if turns is None:
+            return super().split(X, y, groups)
+        i_am_first = threading.current_thread().name == "first"
+        if not i_am_first:
+            turns[0].wait(30)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            turns[0 if i_am_first else 1].set()
+            turns[1 if i_am_first else 2].wait(30)
+        turns[2].set()
+        return super().split(X, y, groups)
+
+
+def test_filters_outlive_searches_in_two_threads(classification):
+    """The filters are restored even if the two threads set them back in the wrong order."""
+    turns = [threading.Event() for _ in range(3)]
+    searches = {
+        name: search_of(Talking()).set_params(cv=SplittingInTurn(turns=turns))
+        for name in ("first", "second")
+    }
+    before = list(warnings.filters), warnings.showwarning
+    threads = [
+        threading.Thread(target=search.fit, args=classification, name=name)
+        for name, search in searches.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (list(warnings.filters), warnings.showwarning) == before
+    assert all(turn.is_set() for turn in turns)
+    assert all(hasattr(search, "best_params_") for search in searches.values())
 
 
 class TwoTexts(UserWarning):

@@ -130,7 +130,8 @@ class _WarningCatcher:
     def held(self, filters: Sequence[Filter]) -> Iterator[None]:
         """Hold the changed state; what no thread catches is shown once for each place."""
         with self._swapped([_WORKER_RESTARTED, *filters]):
-            self.repair()
+            if getattr(self._local, "caught", None) is None:  # Not a search within an evaluation.
+                self.repair()
             with self._lock:
                 self._n_holding += 1
             try:

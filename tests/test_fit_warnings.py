@@ -572,6 +572,29 @@ def test_searches_in_two_threads_keep_to_themselves(classification):
     ]
 
 
+class Hushing(Talking):
+    """Searches within its fit, and wants to hear nothing of it."""
+
+    def fit(self, X, y):
+        """Ignore what an inner search warns of."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            search_of(Talking(says=Warning1)).fit(X, y)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("engine", ENGINES[::2], ids=lambda engine: engine[0])
+def test_search_within_a_fit_keeps_the_filters_of_that_fit(classification, engine):
+    """An estimator may ignore the warnings of a search that it runs itself.
+
+    In several threads it could not be sure of that: the filters belong to the process.
+    """
+    with recording() as shown:
+        fit(search_of(Hushing(), engine), classification, engine)
+
+    assert said(shown) == []
+
+
 class SplittingInTurn(KFold):
     """Splits as scikit-learn's checks do: each changes the filters and sets them back.
 

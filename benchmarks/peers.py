@@ -70,8 +70,9 @@ RESULTS = Path(__file__).parent / "results" / "peers.csv"
 KEY = ["problem", "search", "budget", "seed", "n_jobs"]
 MEASURES = ["cpu_seconds", "wall_seconds", "n_candidates", "cv_score", "score", "memory"]
 MOST_TEST_ROWS = 10_000
-# Candidates of the random search, by the number of workers.
-BUDGETS = {1: (10, 30), 2: (30,)}
+# Candidates of the random search, whose time is the budget of the others.
+BUDGETS = (10, 30)
+N_WORKERS = (1, 2)
 
 # --- what is tuned -----------------------------------------------------------------
 
@@ -282,7 +283,7 @@ def measure_missing(args: argparse.Namespace) -> None:
         (name, search, budget, seed)
         for seed in range(args.first_seed, args.seeds)
         for name in args.problems
-        for budget in args.budgets or BUDGETS[args.n_jobs]
+        for budget in args.budgets
         for search in args.searches  # The random search first: it sets the budget.
         if applies(search, PROBLEMS[name])
         and search not in missing
@@ -479,8 +480,7 @@ def losses_over_time(results: pandas.DataFrame) -> dict[str, np.ndarray]:
     The best known is that of all searches with the same rows and seed; 1 is the distance at
     which the random search ends. Means over seeds, then geometric means over problems.
     """
-    budget = max(BUDGETS[1])
-    rows = results[(results["n_jobs"] == 1) & (results["budget"] == budget)]
+    rows = results[(results["n_jobs"] == 1) & (results["budget"] == BUDGETS[-1])]
     searches = [name for name in SEARCHES if applies_everywhere(rows, name)]
     logs: dict[str, list[np.ndarray]] = {name: [] for name in searches}
     for _, of_problem in rows[rows["search"].isin(searches)].groupby("problem"):
@@ -575,20 +575,20 @@ FORMATS = {
 def write_tables(results: pandas.DataFrame, folder: Path) -> None:
     """Write the tables of the page, for each number of workers and for each problem."""
     rows = summary(results)
-    for n_jobs, budgets in BUDGETS.items():
+    for n_jobs in N_WORKERS:
         places = ("rank cv", "rank held-out")
-        columns = [(budget, name) for budget in budgets for name in places]
+        columns = [(budget, name) for budget in BUDGETS for name in places]
         of_largest = ("reached", "until", "cpu" if n_jobs == 1 else "wall", "memory")
-        columns += [(budgets[-1], name) for name in of_largest]
+        columns += [(BUDGETS[-1], name) for name in of_largest]
         table = [
             [name, *(cell(rows, (n_jobs, budget, name), column) for budget, column in columns)]
             for name in SEARCHES
-            if (n_jobs, budgets[-1], name) in rows.index
+            if (n_jobs, BUDGETS[-1], name) in rows.index
         ]
         if table:
             write_lines(folder / f"peers_{n_jobs}.csv", table)
     for column in ("cv_score", "score"):
-        means = by_problem(results, column).loc[1, BUDGETS[1][-1]]
+        means = by_problem(results, column).loc[1, BUDGETS[-1]]
         problems = [name for name in PROBLEMS if name in means]
         lines = [
             [name, *(f"{means.loc[name, p]:.4f}".replace("nan", "") for p in problems)]
@@ -617,9 +617,13 @@ def main() -> None:
     parser.add_argument("--data", help="the folder of the tables")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--n-jobs", type=int, default=1, choices=list(BUDGETS))
+    parser.add_argument("--n-jobs", type=int, default=1, choices=N_WORKERS)
     parser.add_argument(
-        "--budgets", nargs="+", type=int, help="in candidates of the random search"
+        "--budgets",
+        nargs="+",
+        type=int,
+        default=BUDGETS,
+        help="in candidates of the random search",
     )
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=list(SEARCHES))

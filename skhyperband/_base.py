@@ -57,13 +57,12 @@ from skhyperband._typing import (
     Scoring,
 )
 from skhyperband._user_warnings import (
-    UserMessage,
+    lost_halvings_message,
+    no_candidates_message,
+    other_splits_message,
     send,
+    unreached_resources_message,
     warn_after_fits,
-    warn_of_lost_halvings,
-    warn_of_no_candidates,
-    warn_of_other_splits,
-    warn_of_unreached_resources,
     why_not_refitted,
 )
 
@@ -329,10 +328,10 @@ class BaseHalvingSearchCV(SearchBase):
         scorer = make_scorer(self, self._rule)
         data = read_data(self, X, y, params)
         plan = make_plan(self, data)
-        send(warn_of_lost_halvings(self, plan))
+        send(lost_halvings_message(self, plan))
         callbacks = begin_callbacks(self, data)
         with open_journal_of(self, data, plan, scorer) as session:
-            send(warn_of_other_splits(data.cv) if session is not None else [])
+            send(other_splits_message(data.cv) if session is not None else None)
             run = HalvingRun(
                 self,
                 data=data,
@@ -355,7 +354,7 @@ class BaseHalvingSearchCV(SearchBase):
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
         if stop_reason == "max_time":
-            send(warn_of_no_candidates(self))
+            send(no_candidates_message(self))
         if self.refit:
             self._refit(data.X, data.y, data.fit_params, callbacks)
         self.stop_reason_ = stop_reason
@@ -440,12 +439,11 @@ class BaseHalvingSearchCV(SearchBase):
         self._set_best()
         if np.isnan(self.best_score_):
             metric = self._metric_of_best
-            text = (
+            send(
                 f"The mean {metric} of the best candidate is {self.best_score_}, so that the choice "
                 "has no meaning; check scoring, and what the estimator predicts."
             )
-            send([UserMessage(text)])
-        send(warn_of_unreached_resources(self))
+        send(unreached_resources_message(self))
 
     def top(self, n: int = 5) -> Any:
         """Return the best candidates at the highest level at which any candidate has a score.

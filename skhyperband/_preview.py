@@ -37,7 +37,7 @@ from skhyperband._timing import (
     amounts_to_measure,
     expected_timing,
 )
-from skhyperband._user_warnings import send, warn_of_lost_halvings
+from skhyperband._user_warnings import lost_halvings_message, send
 
 
 def preview(
@@ -63,7 +63,7 @@ def preview(
         if sizes["n_samples"] is None:
             n_test_samples = test_samples_of(search, X, y, params)
     plan = resolve_plan(search, ProblemSize(n_samples, n_splits, n_classes, n_test_samples))
-    send(warn_of_lost_halvings(search, plan))
+    send(lost_halvings_message(search, plan))
     return _with_limit(search, plan)
 
 
@@ -104,7 +104,7 @@ def timed_preview(
     scorer = make_scorer(search, rule)
     data = read_data(search, X, y, params)
     plan = make_plan(search, data)
-    send(warn_of_lost_halvings(search, plan))
+    send(lost_halvings_message(search, plan))
     return _with_limit(search, _time_plan(search, data, plan, scorer, timer))
 
 

@@ -1,4 +1,4 @@
-"""Warnings to the user: pure functions make them as data, and one function sends them."""
+"""Warnings to the user: pure functions make their texts, and one function sends them."""
 
 import math
 import numbers
@@ -6,8 +6,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,18 +25,10 @@ from skhyperband._schedule import Rung, largest_power
 from skhyperband._space import Candidate
 
 
-@dataclass(frozen=True)
-class UserMessage:
-    """A warning that is going to be sent."""
-
-    text: str
-    category: type[Warning] = UserWarning
-
-
-def send(messages: Iterable[UserMessage]) -> None:
-    """Warn of each message, at the line of the user's code that called the search."""
-    for message in messages:
-        warnings.warn(message.text, message.category, stacklevel=_stacklevel_of_caller())
+def send(message: str | None, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's code that called the search, if there is a message."""
+    if message is not None:
+        warnings.warn(message, category, stacklevel=_stacklevel_of_caller())
 
 
 def _stacklevel_of_caller() -> int:
@@ -65,10 +56,11 @@ def warn_after_fits(
     plan, error_score = search.plan_, search._rule.error_value
     show_fit_warnings(history, plan.resource, plan.max_resources)
     raise_if_all_failed(history, plan, search.min_resources)
-    send(warn_of_failures(history, failed_rungs, error_score))
-    send(warn_of_exhausted_space(search, plan, history.n_distinct))
-    send(warn_of_lost_states(lost_states, search.estimator))
-    send(warn_of_fresh_fits(search, search.cv_results_, search.n_replayed_))
+    send(failures_message(history, failed_rungs, error_score), FitFailedWarning)
+    send(non_finite_message(history))
+    send(exhausted_space_message(search, plan, history.n_distinct))
+    send(lost_states_message(lost_states, search.estimator))
+    send(fresh_fits_message(search, search.cv_results_, search.n_replayed_))
 
 
 # --- before the fits ---------------------------------------------------------------
@@ -78,14 +70,14 @@ def warn_after_fits(
 _ENOUGH_CANDIDATES = 9
 
 
-def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
-    """Return a warning if the bounds leave hardly anything to compare.
+def lost_halvings_message(search: Any, plan: Plan) -> str | None:
+    """Return a message if the bounds leave hardly anything to compare.
 
     There is no warning if the user asked for that with numbers.
     """
     outcome = _outcome_of_lost_halvings(search, plan)
     if outcome is None:
-        return []
+        return None
     lowest, highest = plan.min_resources, plan.max_resources
     room = "no" if len(set(plan.ladder)) == 1 else "little"
     first = _describe_bound("min_resources", search.min_resources, lowest, plan)
@@ -100,12 +92,11 @@ def warn_of_lost_halvings(search: Any, plan: Plan) -> list[UserMessage]:
     way_out = (
         f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
     )
-    text = (
+    return (
         f"From {first} to {last}, factor={search.factor} leaves {room} room for halving: "
         f"{outcome}.{why} To compare more candidates, {way_out}; to evaluate each with all "
         "resources, give n_candidates=... a number, or use RandomizedSearchCV."
     )
-    return [UserMessage(text)]
 
 
 def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
@@ -143,16 +134,15 @@ def _describe_bound(name: str, value: Any, number: int, plan: Plan) -> str:
     return f"{name}={value!r}" + (f" ({number} {unit})" if isinstance(value, str) else "")
 
 
-def warn_of_other_splits(cv: Any) -> list[UserMessage]:
-    """Return a warning if a search that is resumed from a journal will have other splits."""
+def other_splits_message(cv: Any) -> str | None:
+    """Return a message if a search that is resumed from a journal will have other splits."""
     shuffles = getattr(cv, "shuffle", True) and hasattr(cv, "random_state")
     if not shuffles or isinstance(cv.random_state, numbers.Integral):
-        return []
-    text = (
+        return None
+    return (
         f"cv={repr_of(cv)} generates other splits each time, so that nothing in the journal will be "
         "found again; give it an integer as random_state."
     )
-    return [UserMessage(text)]
 
 
 # --- warnings of the fits ----------------------------------------------------------
@@ -185,22 +175,16 @@ def _in_order(history: SearchHistory) -> Iterator[tuple[EvaluationKey, Outcome]]
 # --- failures ----------------------------------------------------------------------
 
 
-def warn_of_failures(
+def failures_message(
     history: SearchHistory, failed_rungs: Sequence[Rung], error_score: float
-) -> list[UserMessage]:
-    """Return a warning that sums up what failed, and one of scores that are not finite."""
-    messages = []
+) -> str | None:
+    """Return a message that sums up what failed; None if nothing did."""
     paragraphs = [_describe_failed_rung(rung) for rung in failed_rungs]
     failures = _failures(history)
     if failures:
         text = describe_failures(failures, len(history.outcomes), error_score)
         paragraphs.append(text + _describe_replayed_failures(history))
-    if paragraphs:
-        messages.append(UserMessage("\n".join(paragraphs), FitFailedWarning))
-    non_finite = describe_non_finite(history)
-    if non_finite is not None:
-        messages.append(UserMessage(non_finite))
-    return messages
+    return "\n".join(paragraphs) or None
 
 
 def _describe_failed_rung(rung: Rung) -> str:
@@ -266,8 +250,8 @@ def _kind(text: str) -> str:
     return frames + error.partition(":")[0]
 
 
-def describe_non_finite(history: SearchHistory) -> str | None:
-    """Return a text that says which scores are NaN or infinite; None if all are finite."""
+def non_finite_message(history: SearchHistory) -> str | None:
+    """Return a message that says which scores are NaN or infinite; None if all are finite."""
     counts = Counter(
         (name, None if math.isnan(value) else value)
         for name, value in _scores_without_failure(history)
@@ -365,12 +349,12 @@ def _has_too_few_samples(failure: str) -> bool:
 # --- after the fits ----------------------------------------------------------------
 
 
-def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
-    """Return a warning where the best candidate was not measured with all resources."""
+def unreached_resources_message(search: Any) -> str | None:
+    """Return a message where the best candidate was not measured with all resources."""
     resource, highest = search.plan_.resource, search.max_resources_
     measured = int(search.cv_results_["n_resources"][search.best_index_])
     if measured >= highest:
-        return []
+        return None
     failed = failed_with_more(search.cv_results_, search.best_index_)
     refit = "a refit takes all rows"
     if resource != N_SAMPLES and failed:
@@ -383,20 +367,19 @@ def warn_of_unreached_resources(search: Any) -> list[UserMessage]:
     )
     if search.max_time is not None and not failed:
         text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
-    return [UserMessage(text)]
+    return text
 
 
-def warn_of_no_candidates(search: Any) -> list[UserMessage]:
-    """Return a warning where `max_time` sufficed for the estimator as it is given only."""
+def no_candidates_message(search: Any) -> str | None:
+    """Return a message where `max_time` sufficed for the estimator as it is given only."""
     results, resource = search.cv_results_, search.plan_.resource
     if any(set(params) - {resource} for params in results["params"]):
-        return []
-    text = (
+        return None
+    return (
         f"No candidate was evaluated within max_time={search.max_time!r}: the result is the "
         f"estimator as it is given, evaluated on {int(results['n_splits'].max())} of "
         f"{counted(search.n_splits_, 'split')}. Raise max_time."
     )
-    return [UserMessage(text)]
 
 
 def why_not_refitted(search: Any) -> str:
@@ -416,51 +399,45 @@ def why_not_refitted(search: Any) -> str:
     )
 
 
-def warn_of_exhausted_space(search: Any, plan: Plan, n_entered: int) -> list[UserMessage]:
-    """Return a warning if there were fewer candidates than the plan had places for."""
+def exhausted_space_message(search: Any, plan: Plan, n_entered: int) -> str | None:
+    """Return a message if there were fewer candidates than the plan had places for."""
     if not plan.space_exhausted:
-        return []
+        return None
     if getattr(search, "n_repeats", 1) is None:
-        text = (
+        return (
             f"The space ran out after {n_entered} candidates, so that no further round followed."
         )
-        return [UserMessage(text)]
     asked = f"n_candidates={search.n_candidates!r} asks for"
     if plan.brackets[-1].repeat:
         asked += " in all rounds"
-    text = (
+    return (
         f"The space ran out after {n_entered} candidates, fewer than {asked}; the "
         "rungs were smaller."
     )
-    return [UserMessage(text)]
 
 
-def warn_of_lost_states(problems: Sequence[str], estimator: Any) -> list[UserMessage]:
-    """Return a warning if fitted estimators could not be kept."""
+def lost_states_message(problems: Sequence[str], estimator: Any) -> str | None:
+    """Return a message if fitted estimators could not be kept."""
     if not problems:
-        return []
-    text = (
+        return None
+    return (
         f"{len(problems)} times a fitted {type(estimator).__name__} could not be kept, and was "
         f"fitted fresh on the next rung. The first time: {problems[0]}"
     )
-    return [UserMessage(text)]
 
 
-def warn_of_fresh_fits(
-    search: Any, results: Mapping[str, Any], n_replayed: int
-) -> list[UserMessage]:
-    """Return a warning if ``continue_training=True`` continued nothing."""
+def fresh_fits_message(search: Any, results: Mapping[str, Any], n_replayed: int) -> str | None:
+    """Return a message if ``continue_training=True`` continued nothing."""
     if search.continue_training is not True or not results["iter"].any():
-        return []
+        return None
     fresh = results["n_resources_trained"] >= results["n_resources"]
     if not fresh.all() or n_replayed > 0:
-        return []
+        return None
     first = clone(results["params"][0], safe=False)
     estimator = clone(search.estimator).set_params(**first)
     reason = Continuation(search.continue_training, search.plan_.resource).why_fresh(estimator)
-    text = (
+    return (
         f"continue_training=True, but every {type(search.estimator).__name__} was fitted fresh: "
         f"{reason}. Give a callable that continues its training, or leave continue_training at "
         "'auto'."
     )
-    return [UserMessage(text)]

@@ -1,12 +1,13 @@
 """What a user should know of the rungs of a search, in sentences that name the option to change."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import scipy.stats
 
+from skhyperband._messages import counted
 from skhyperband._records import EvaluationKey, Outcome, StateKey
-from skhyperband._schedule import Rung
+from skhyperband._schedule import LevelSize
 
 # Fewer candidates agree by chance too often for a test to find anything.
 _FEWEST_RANKED = 9
@@ -20,11 +21,6 @@ _FEWEST_SECONDS = 1.0
 # --- ranks -------------------------------------------------------------------------
 
 
-def finite_pairs(pairs: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Return the pairs of scores of which both are finite, as an array of two columns."""
-    return np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
-
-
 def rank_correlation(pairs: np.ndarray) -> float:
     """Return Spearman's rank correlation of two columns, NaN if it is undefined."""
     if len(pairs) < 5 or (np.ptp(pairs, axis=0) == 0).any():
@@ -32,10 +28,12 @@ def rank_correlation(pairs: np.ndarray) -> float:
     return float(scipy.stats.spearmanr(pairs[:, 0], pairs[:, 1])[0])
 
 
-def advise_on_ranks(lower: Rung, upper: Rung, pairs: np.ndarray, resource: str) -> list[str]:
-    """Return a sentence if the ranks on two neighbouring rungs agree no better than chance.
+def advise_on_ranks(
+    lower: LevelSize, upper: LevelSize, pairs: np.ndarray, resource: str
+) -> list[str]:
+    """Return a sentence if the ranks on neighbouring rungs agree no better than chance.
 
-    `pairs` has the finite scores of the same candidates on the lower and the upper rung.
+    `pairs` has the finite scores of the same candidates on rungs of both sizes.
     """
     if len(pairs) < _FEWEST_RANKED or np.ptp(pairs[:, 1]) == 0:
         return []
@@ -44,11 +42,10 @@ def advise_on_ranks(lower: Rung, upper: Rung, pairs: np.ndarray, resource: str) 
     option = f"min_resources above {lower.n_resources}"
     if lower.n_resources == upper.n_resources:
         option = f"min_splits above {lower.n_splits}"
-    where = f"repeat {lower.repeat}, " if lower.repeat else ""
-    where += f"bracket {lower.bracket}, iter {lower.iter}, {resource}={lower.n_resources}"
     return [
-        f"The rung at {where} ranks the {len(pairs)} candidates that went on no better than "
-        f"chance, compared with the rung above it: raise {option}."
+        f"Scores with {resource}={lower.n_resources} on {counted(lower.n_splits, 'split')} rank "
+        f"the {len(pairs)} candidates that went on no better than chance, compared with "
+        f"{resource}={upper.n_resources} on {counted(upper.n_splits, 'split')}: raise {option}."
     ]
 
 

@@ -27,7 +27,7 @@ from skhyperband._records import StopReason
 from skhyperband._results import RungTable, has_finite_score
 from skhyperband._run import HalvingRun
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Bracket, survivors
+from skhyperband._schedule import Bracket, LevelSize, survivors
 from skhyperband._scoring import MetricRule
 from skhyperband._search_html import results_html
 from skhyperband._setup import (
@@ -159,7 +159,7 @@ class BaseHalvingSearchCV(SearchBase):
 
     @abstractmethod
     def _brackets(
-        self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
+        self, ladder: Sequence[LevelSize], factor: Fraction, available: int | None
     ) -> list[Bracket]:
         """Return the brackets.
 
@@ -302,7 +302,8 @@ class BaseHalvingSearchCV(SearchBase):
             that it left time for failed. With ``error_score="raise"``, also if an evaluation
             takes longer than `max_fit_time`.
         RuntimeError
-            If a callback stopped the search before it had a result.
+            If a callback stopped the search before it had a result, or if a cluster has lost all
+            of its workers.
         OSError
             If the journal cannot be written, or if there is no space for the temporary
             files through which joblib passes the data to other processes.

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from skhyperband._history import SearchHistory
@@ -19,6 +19,7 @@ from skhyperband._schedule import (
     assign_places,
     group_by_level,
     ranked,
+    survivors,
 )
 from skhyperband._space import Candidate
 
@@ -205,14 +206,10 @@ class RunningBrackets:
             return
         self._sampler_ran_out = True
         if n_candidates:
-            smaller = bracket.resized(n_candidates, self._factor)
-            sizes = [rung.n_candidates for rung in bracket.rungs]
-            self._brackets[bracket.key] = replace(
-                smaller,
-                rungs=tuple(
-                    replace(rung, n_candidates=min(rung.n_candidates, size))
-                    for rung, size in zip(smaller.rungs, sizes, strict=True)
-                ),
+            self._brackets[bracket.key] = bracket.with_sizes(
+                lambda rung: min(
+                    rung.n_candidates, survivors(n_candidates, self._factor, rung.n_halvings)
+                )
             )
         else:
             del self._brackets[bracket.key]
@@ -233,12 +230,12 @@ class RunningBrackets:
             for entry_rung in {entry.rung for entry in entries}
             if (rung := self.next_rung(entry_rung))
         ]
-        steps = {(rung.n_resources, rung.n_splits) for rung in next_rungs}
+        sizes = {rung.size for rung in next_rungs}
         return Pool(
             # Of equal scores the earlier candidate goes on, whatever its bracket.
             entries=tuple(sorted(entries, key=lambda entry: entry.candidate)),
             places={rung.bracket: rung.n_candidates for rung in next_rungs},
-            next_rung=next_rungs[0] if len(steps) == 1 else None,
+            next_rung=next_rungs[0] if len(sizes) == 1 else None,
         )
 
     def next_rung(self, rung: Rung) -> Rung | None:

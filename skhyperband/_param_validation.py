@@ -35,6 +35,20 @@ def explaining_other_names(init: Init) -> Init:
     return wrapped  # type: ignore[return-value]
 
 
+# What the searches of other libraries call an argument, and its name here.
+_NAMES_ELSEWHERE = {
+    "parameters": "param_distributions",
+    "search_spaces": "param_distributions",
+    "max_iter": "max_resources",
+    "max_iters": "max_resources",
+    "n_initial_iter": "min_resources",
+    "n_initial_parameters": "n_candidates",
+    "aggressiveness": "factor",
+    "timeout": "max_time",
+    "time_budget_s": "max_time",
+}
+
+
 def _explain_argument(search: str, name: str, value: Any, names: Iterable[str]) -> str:
     """Return an error text: what to use in place of an argument that the search does not have."""
     has_brackets = "n_brackets" in names
@@ -47,7 +61,8 @@ def _explain_argument(search: str, name: str, value: Any, names: Iterable[str]) 
             f"candidates of a random search; or {candidates}, the size of the widest bracket"
         )
     instead = {
-        "n_iter": candidates,
+        **{theirs: f"give it as {ours}" for theirs, ours in _NAMES_ELSEWHERE.items()},
+        **dict.fromkeys(("n_iter", "n_trials"), candidates),
         "param_grid": "give it as param_distributions (lists are taken too); all points of the "
         f"grid are tried by {grid}",
         "fit_params": "give them to fit(X, y, **fit_params)",

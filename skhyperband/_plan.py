@@ -7,7 +7,7 @@ from typing import Any
 
 from skhyperband._html import rung_table
 from skhyperband._messages import counted
-from skhyperband._schedule import Bracket, Level, Rung, bracket_cost, group_by_level
+from skhyperband._schedule import Bracket, Level, LevelSize, Rung, bracket_cost, group_by_level
 from skhyperband._tables import Cell, format_table, to_frame
 
 
@@ -112,7 +112,7 @@ class Plan:
     min_resources: int
     max_resources: int
     n_splits: int
-    ladder: tuple[tuple[int, int], ...]
+    ladder: tuple[LevelSize, ...]
     space_exhausted: bool = False
     timing: PlanTiming | None = field(default=None, compare=False)
     max_time: float | None = None

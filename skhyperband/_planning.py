@@ -16,7 +16,13 @@ from skhyperband._resources import (
     resolve_min_resources,
     resolve_min_splits,
 )
-from skhyperband._schedule import Bracket, exact_factor, limit_candidates, resource_ladder
+from skhyperband._schedule import (
+    Bracket,
+    LevelSize,
+    exact_factor,
+    limit_candidates,
+    resource_ladder,
+)
 from skhyperband._space import as_space, space_size
 
 
@@ -55,7 +61,7 @@ class SearchArguments(Protocol):
     cv: Any
 
     def _brackets(
-        self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
+        self, ladder: Sequence[LevelSize], factor: Fraction, available: int | None
     ) -> list[Bracket]: ...
 
 

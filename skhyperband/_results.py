@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from skhyperband._advice import (
     advise_on_failures,
     advise_on_ranks,
     advise_on_times,
-    finite_pairs,
     rank_correlation,
 )
 from skhyperband._history import SearchHistory
@@ -20,11 +19,13 @@ from skhyperband._html import rung_table
 from skhyperband._plan import Plan
 from skhyperband._records import EvaluationKey, Outcome, RungEntry, Scores
 from skhyperband._resources import Resource
-from skhyperband._schedule import Bracket, BracketKey, Rung
+from skhyperband._schedule import Bracket, BracketKey, LevelSize, Rung
 from skhyperband._sklearn_compat import masked_parameters
 from skhyperband._tables import Cell, format_table, to_frame
 
 Results = dict[str, Any]
+# The sizes of two neighbouring rungs of a bracket, the lower one first.
+Step = tuple[LevelSize, LevelSize]
 
 
 # --- scores ------------------------------------------------------------------------
@@ -84,10 +85,11 @@ class RungResult:
     best_score : float
         Best mean score on this rung, NaN if all candidates failed.
     rank_correlation : float
-        Spearman's rank correlation between the mean scores on this rung and those of
-        the same candidates on the rung below. If it is near 1, the lower rung ranked
-        the candidates as this one does. If it is near 0, the scores of the lower rung
-        were not informative. NaN if fewer than five candidates have both scores.
+        Spearman's rank correlation between the mean scores that candidates have with the
+        resource and splits of this rung, and those that they have with the rung's below. It
+        counts the candidates of all brackets and rounds. If it is near 1, the lower rungs
+        ranked the candidates as these do. If it is near 0, the scores of the lower rungs were
+        not informative. NaN if fewer than five candidates have both scores.
     """
 
     repeat: int
@@ -119,7 +121,7 @@ class RungTable:
         score, and the rank correlation with the scores of the same candidates on the rung
         below.
     advice : tuple of str
-        What to change in a further search, a sentence each: for a rung that ranks the
+        What to change in a further search, a sentence each: for scores that rank the
         candidates no better than chance, compared with the next rung; for an amount of the
         resource that saves less than half of the time; and for failures.
 
@@ -295,21 +297,17 @@ class ResultTables:
 
     def rungs(self, mean_scores: np.ndarray, max_resources: int) -> RungTable:
         """Return the results of the rungs; `mean_scores` has a score for each row."""
-        rows = list(zip(self._entries, self._outcomes, mean_scores.tolist(), strict=True))
-        scores = {_level_key(entry.rung, entry.candidate): score for entry, _, score in rows}
-        results: list[RungResult] = []
-        advice: list[str] = []
-        previous: Rung | None = None
-        for rung, group in groupby(rows, key=lambda row: row[0].rung):
-            members = list(group)
+        rows = zip(self._entries, self._outcomes, mean_scores.tolist(), strict=True)
+        by_rung = [(rung, list(of)) for rung, of in groupby(rows, key=lambda row: row[0].rung)]
+        steps = {
+            rung.key: (lower.size, rung.size)
+            for (lower, _), (rung, _) in pairwise(by_rung)
+            if rung.iter > 0
+        }
+        pairs = self._scores_on_both(steps.values(), mean_scores)
+        results = []
+        for rung, members in by_rung:
             outcomes = [outcome for _, by_split, _ in members for outcome in by_split.values()]
-            pairs = []
-            if previous is not None and rung.iter > 0:
-                pairs = [
-                    (scores.get(_level_key(previous, entry.candidate), np.nan), score)
-                    for entry, _, score in members
-                ]
-                advice += advise_on_ranks(previous, rung, finite_pairs(pairs), self._resource.name)
             results.append(
                 RungResult(
                     repeat=rung.repeat,
@@ -322,25 +320,44 @@ class ResultTables:
                     seconds=self._history.seconds.get(rung.key, 0.0),
                     mean_seconds=float(np.mean([o.fit_time + o.score_time for o in outcomes])),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
-                    rank_correlation=rank_correlation(finite_pairs(pairs)),
+                    rank_correlation=(
+                        rank_correlation(pairs[steps[rung.key]]) if rung.key in steps else np.nan
+                    ),
                 )
             )
-            previous = rung
+        advice = []
+        for (lower, upper), of_step in pairs.items():
+            advice += advise_on_ranks(lower, upper, of_step, self._resource.name)
         measured = self._history.outcomes
         advice += advise_on_times(measured, self._resource.name, max_resources)
         advice += advise_on_failures(measured.values())
         return RungTable(rungs=tuple(results), advice=tuple(advice))
+
+    def _scores_on_both(
+        self, steps: Iterable[Step], mean_scores: np.ndarray
+    ) -> dict[Step, np.ndarray]:
+        """Return the finite scores that the same candidates have before and after each step.
+
+        A step has one array of two columns, in however many brackets and rounds it was made.
+        """
+        scores: dict[LevelSize, dict[int, float]] = defaultdict(dict)
+        for entry, score in zip(self._entries, mean_scores.tolist(), strict=True):
+            if np.isfinite(score):
+                scores[entry.rung.size][self._history.canonical_id(entry.candidate)] = score
+        pairs = {}
+        for step in dict.fromkeys(steps):
+            before, after = (scores[size] for size in step)
+            both = [
+                (before[candidate], after[candidate]) for candidate in after if candidate in before
+            ]
+            pairs[step] = np.array(both).reshape(-1, 2)
+        return pairs
 
 
 def _row_order(entry: RungEntry) -> tuple[int, int, int, int]:
     """Return the sort key of the rows of `cv_results_`."""
     rung = entry.rung
     return rung.repeat, -rung.bracket, rung.iter, entry.candidate
-
-
-def _level_key(rung: Rung, candidate: int) -> tuple[int, int, int, int]:
-    """Return the key of a candidate's score at the level of a rung, in whichever bracket."""
-    return rung.repeat, rung.n_resources, rung.n_splits, candidate
 
 
 # --- the best candidate ------------------------------------------------------------

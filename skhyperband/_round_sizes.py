@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from skhyperband._schedule import Bracket, Level, Rung, count_evaluations, survivors
+from skhyperband._schedule import Bracket, Level, LevelSize, Rung, count_evaluations, survivors
 
 # Part of a full fit's time that the smallest possible fit is expected to take where only one
 # amount of the resource has been measured. On tables of real evaluations, a fit with R/81 took
@@ -67,15 +67,14 @@ class Costs:
 
     def of_round(self, brackets: Iterable[Bracket], *, after: Level | None = None) -> float:
         """Return the seconds of a round, or of the part of it that follows a level."""
-        n_evaluations: dict[tuple[int, int], int] = defaultdict(int)
+        n_evaluations: dict[LevelSize, int] = defaultdict(int)
         for bracket in brackets:
             for count in count_evaluations(bracket):
                 if after is None or is_after(count.rung, after):
-                    step = count.rung.n_resources, count.rung.n_splits
-                    n_evaluations[step] += count.n_first + count.n_further
+                    n_evaluations[count.rung.size] += count.n_first + count.n_further
         seconds = sum(
-            max(n / self.n_workers, 1) * self.of_evaluation(n_resources)
-            for (n_resources, _), n in n_evaluations.items()
+            max(n / self.n_workers, 1) * self.of_evaluation(size.n_resources)
+            for size, n in n_evaluations.items()
             if n
         )
         return seconds * self.slowdown
@@ -83,10 +82,9 @@ class Costs:
 
 def is_after(rung: Rung, level: Level) -> bool:
     """Return whether a rung is evaluated after a level of the same round."""
-    step, of_level = (rung.n_resources, rung.n_splits), (level.n_resources, level.n_splits)
-    if step != of_level:
-        return step > of_level
-    # Aggressive elimination has several rungs with the same resource and splits.
+    if rung.size != level.size:
+        return rung.size > level.size
+    # Aggressive elimination has several rungs of the same size.
     return any(rung.bracket == r.bracket and rung.iter > r.iter for r in level.rungs)
 
 
@@ -302,24 +300,19 @@ def _ever_narrower(brackets: Sequence[Bracket], level: Level) -> Iterator[list[B
 
 
 def _divided(bracket: Bracket, level: Level, divisor: float) -> Bracket:
-    return replace(
-        bracket,
-        rungs=tuple(
-            replace(rung, n_candidates=max(1, math.floor(rung.n_candidates / divisor)))
-            if is_after(rung, level) and rung.n_candidates
-            else rung
-            for rung in bracket.rungs
-        ),
-    )
+    def n_candidates(rung: Rung) -> int:
+        if not rung.n_candidates or not is_after(rung, level):
+            return rung.n_candidates
+        return max(1, math.floor(rung.n_candidates / divisor))
+
+    return bracket.with_sizes(n_candidates)
 
 
 def _without(bracket: Bracket, level: Level, rungs: Sequence[Rung] | None = None) -> Bracket:
     """Return a bracket without candidates on the given rungs after a level, by default on all."""
     left_out = bracket.rungs if rungs is None else rungs
-    return replace(
-        bracket,
-        rungs=tuple(
-            replace(rung, n_candidates=0) if rung in left_out and is_after(rung, level) else rung
-            for rung in bracket.rungs
-        ),
-    )
+
+    def n_candidates(rung: Rung) -> int:
+        return 0 if rung in left_out and is_after(rung, level) else rung.n_candidates
+
+    return bracket.with_sizes(n_candidates)

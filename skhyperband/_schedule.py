@@ -8,7 +8,7 @@ and r_i are the number of candidates and the resource of rung i.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
@@ -23,6 +23,13 @@ class BracketKey(NamedTuple):
 
     repeat: int
     s: int
+
+
+class LevelSize(NamedTuple):
+    """What each candidate of a level is given: an amount of the resource, and splits."""
+
+    n_resources: int
+    n_splits: int
 
 
 class RungKey(NamedTuple):
@@ -71,6 +78,11 @@ class Rung:
         return RungKey(self.repeat, self.bracket, self.iter)
 
     @property
+    def size(self) -> LevelSize:
+        """What each candidate of this rung is given."""
+        return LevelSize(self.n_resources, self.n_splits)
+
+    @property
     def bracket_key(self) -> BracketKey:
         """The key of the bracket that contains this rung."""
         return BracketKey(self.repeat, self.bracket)
@@ -106,10 +118,11 @@ class Bracket:
 
     def resized(self, n_candidates: int, factor: Fraction) -> "Bracket":
         """Return this bracket with another number of candidates on its first rung."""
-        rungs = (
-            replace(rung, n_candidates=survivors(n_candidates, factor, rung.n_halvings))
-            for rung in self.rungs
-        )
+        return self.with_sizes(lambda rung: survivors(n_candidates, factor, rung.n_halvings))
+
+    def with_sizes(self, n_candidates: Callable[[Rung], int]) -> "Bracket":
+        """Return this bracket with other numbers of candidates on its rungs."""
+        rungs = (replace(rung, n_candidates=n_candidates(rung)) for rung in self.rungs)
         return replace(self, rungs=tuple(rungs))
 
     def in_repeat(self, repeat: int) -> "Bracket":
@@ -138,6 +151,11 @@ class Level:
     n_resources: int
     n_splits: int
     rungs: tuple[Rung, ...]
+
+    @property
+    def size(self) -> LevelSize:
+        """What each candidate of this level is given."""
+        return LevelSize(self.n_resources, self.n_splits)
 
 
 @dataclass(frozen=True)
@@ -220,8 +238,8 @@ def resource_ladder(
     min_resources: Fraction | int,
     n_splits: int,
     min_splits: int | None = None,
-) -> list[tuple[int, int]]:
-    """Return the pairs (n_resources, n_splits) of all possible rungs, from R downwards.
+) -> list[LevelSize]:
+    """Return the sizes of all possible rungs, from R downwards.
 
     Item k is the rung from which k halvings lead to R. The budget of a candidate, which
     is its resource summed over the splits, is divided by the factor from item to item.
@@ -236,9 +254,9 @@ def resource_ladder(
     budget = Fraction(n_splits * max_resources)
     while budget >= fewest * min_resources:
         if budget >= fewest * max_resources:
-            ladder.append((max_resources, math.ceil(budget / max_resources)))
+            ladder.append(LevelSize(max_resources, math.ceil(budget / max_resources)))
         else:
-            ladder.append((math.floor(budget / fewest), fewest))
+            ladder.append(LevelSize(math.floor(budget / fewest), fewest))
         budget /= factor
     return ladder
 
@@ -253,7 +271,7 @@ def survivors(n_candidates: int, factor: Fraction, n_halvings: int) -> int:
 
 def successive_halving(
     n_candidates: int | None,
-    ladder: Sequence[tuple[int, int]],
+    ladder: Sequence[LevelSize],
     factor: Fraction,
     *,
     aggressive_elimination: bool = False,
@@ -279,7 +297,7 @@ def successive_halving(
 
 def hyperband(
     n_candidates: int | None,
-    ladder: Sequence[tuple[int, int]],
+    ladder: Sequence[LevelSize],
     factor: Fraction,
     *,
     n_brackets: int | None = None,
@@ -305,7 +323,7 @@ def _make_bracket(
     s: int,
     n_candidates: int,
     steps: Iterable[int],
-    ladder: Sequence[tuple[int, int]],
+    ladder: Sequence[LevelSize],
     factor: Fraction,
 ) -> Bracket:
     """Return a bracket whose rungs have the given positions on the ladder."""
@@ -322,15 +340,15 @@ def _make_bracket(
         previous_step = step
         if is_rounded_duplicate:
             continue
-        n_resources, n_splits = ladder[step]
+        size = ladder[step]
         rungs.append(
             Rung(
                 repeat=repeat,
                 bracket=s,
                 iter=len(rungs),
                 n_candidates=survivors(n_candidates, factor, n_halvings),
-                n_resources=n_resources,
-                n_splits=n_splits,
+                n_resources=size.n_resources,
+                n_splits=size.n_splits,
                 n_halvings=n_halvings,
             )
         )
@@ -359,20 +377,18 @@ def limit_candidates(
 
 def group_by_level(brackets: Iterable[Bracket]) -> tuple[Level, ...]:
     """Return the levels of the brackets, in the order in which they are evaluated."""
-    groups: dict[tuple[int, int, int, int], list[Rung]] = defaultdict(list)
+    groups: dict[tuple[int, LevelSize, int], list[Rung]] = defaultdict(list)
     for bracket in brackets:
-        n_visits: dict[tuple[int, int], int] = defaultdict(int)
+        n_visits: dict[LevelSize, int] = defaultdict(int)
         for rung in bracket.rungs:
-            step = rung.n_resources, rung.n_splits
-            # Aggressive elimination has several rungs with the same step. They follow one
+            # Aggressive elimination has several rungs of the same size. They follow one
             # another, so that each is a level of its own.
-            groups[bracket.repeat, *step, n_visits[step]].append(rung)
-            n_visits[step] += 1
-    levels = []
-    for key in sorted(groups):
-        repeat, n_resources, n_splits, _ = key
-        levels.append(Level(repeat, n_resources, n_splits, rungs=tuple(groups[key])))
-    return tuple(levels)
+            groups[bracket.repeat, rung.size, n_visits[rung.size]].append(rung)
+            n_visits[rung.size] += 1
+    return tuple(
+        Level(repeat, size.n_resources, size.n_splits, rungs=tuple(groups[repeat, size, visit]))
+        for repeat, size, visit in sorted(groups)
+    )
 
 
 # --- the cost ----------------------------------------------------------------------

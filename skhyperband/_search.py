@@ -12,7 +12,7 @@ from skhyperband._brackets import BracketRules, Promotion
 from skhyperband._param_validation import explaining_other_names
 from skhyperband._plan import Plan
 from skhyperband._samplers import Sampler
-from skhyperband._schedule import Bracket, hyperband, largest_power, successive_halving
+from skhyperband._schedule import Bracket, LevelSize, hyperband, largest_power, successive_halving
 from skhyperband._typing import (
     ContinueTraining,
     CrossValidation,
@@ -40,7 +40,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
     All candidates are first evaluated with a small amount of a resource, such as
     training samples, trees or iterations. The best 1 / `factor` of them are promoted:
-    they are evaluated again with `factor` times as much. This is repeated until the
+    they are evaluated again with `factor` times as much, counted over all splits: first the
+    amount grows, then the number of splits (see `min_splits`). This is repeated until the
     last rung, where the remaining candidates are evaluated with `max_resources` [1]_.
     Candidates that turn out to be bad therefore cost little.
 
@@ -123,8 +124,8 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         final candidates longer.
     min_resources : int, "auto", "smallest" or "exhaust", default="auto"
         Lower bound of the amount of the resource on all rungs. The amounts themselves
-        follow from `max_resources` and `factor`, so that the lowest rung usually has
-        somewhat more than this bound.
+        follow from `max_resources`, `factor` and the numbers of splits, so that the lowest rung
+        usually has somewhat more than this bound.
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
@@ -413,7 +414,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
     _n_candidates_words = ("auto", "exhaust", "all")
 
     def _brackets(
-        self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
+        self, ladder: Sequence[LevelSize], factor: Fraction, available: int | None
     ) -> list[Bracket]:
         if self.n_candidates == "auto":
             n_candidates = floor(factor ** len(ladder))
@@ -477,7 +478,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - ``"sobol"`` spreads them evenly over the space.
         - ``"model"`` learns from the scores of earlier candidates. The first bracket is
           drawn at random, unless a `journal` has scores already. From then on, a quarter of
-          each bracket is drawn at random, and the rest are the candidates for which a model
+          each bracket (rounded up) is drawn at random, and the rest are the candidates for which a model
           considers the highest scores possible. This is the model that did best in our
           measurements, at present a Gaussian process.
         - ``"gp"`` and ``"forest"`` are the same with a Gaussian process and with a random
@@ -560,8 +561,8 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         final candidates longer.
     min_resources : int, "auto", "smallest" or "exhaust", default="auto"
         Lower bound of the amount of the resource on all rungs. The amounts themselves
-        follow from `max_resources` and `factor`, so that the lowest rung usually has
-        somewhat more than this bound.
+        follow from `max_resources`, `factor` and the numbers of splits, so that the lowest rung
+        usually has somewhat more than this bound.
 
         - An int is the bound itself. Give one if you know that smaller amounts do not
           tell good candidates from bad ones.
@@ -860,7 +861,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
     _n_candidates_words = ("auto",)
 
     def _brackets(
-        self, ladder: Sequence[tuple[int, int]], factor: Fraction, available: int | None
+        self, ladder: Sequence[LevelSize], factor: Fraction, available: int | None
     ) -> list[Bracket]:
         if self.n_candidates == "auto":
             n_candidates = max(_FEWEST_CANDIDATES, floor(factor ** (len(ladder) - 1)))

@@ -8,8 +8,8 @@ from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._resources import ParameterResource
 from skhyperband._results import ResultTables
 from tests.estimators import Failing, Scored
+from tests.loops import Executor, Sampler, by_number, halving_plan, hyperband_plan, run
 from tests.published import published
-from tests.test_halving import Executor, by_number, halving_plan, hyperband_plan, run
 
 QUALITY = {"quality": list(np.linspace(0.05, 0.95, 27))}
 
@@ -30,9 +30,9 @@ class Trained(Executor):
         return super().evaluate(task)._replace(n_trained=n_trained)
 
 
-def rungs_of(plan, executor):
+def rungs_of(plan, executor, **options):
     """Return rungs_ of a search by fakes."""
-    loop = run(plan, executor)
+    loop = run(plan, executor, **options)
     tables = ResultTables(loop.history, ParameterResource("n_units"), np.nan)
     results = tables.cv_results(["score"], return_train_score=False)
     return tables.rungs(results["mean_test_score"], plan.max_resources)
@@ -53,12 +53,12 @@ def constant_below(n_resources):
 
 @pytest.mark.parametrize("score", [opposite_at(9), constant_below(9)], ids=["opposite", "equal"])
 def test_rung_that_ranks_no_better_than_chance_is_named(score):
-    """A sentence names the rung, the number of candidates and the option to change."""
+    """A sentence names the amount, the number of candidates and the option to change."""
     rungs = rungs_of(halving_plan(81, 81), Trained(score))
 
     assert rungs.advice == (
-        "The rung at bracket 4, iter 1, n_units=3 ranks the 9 candidates that went on no better "
-        "than chance, compared with the rung above it: raise min_resources above 3.",
+        "Scores with n_units=3 on 1 split rank the 9 candidates that went on no better than "
+        "chance, compared with n_units=9 on 1 split: raise min_resources above 3.",
     )
 
 
@@ -72,7 +72,7 @@ def test_each_rung_that_ranks_badly_has_a_sentence():
 
     compared = [r for r in rungs.rungs[1:] if r.n_candidates >= 9]
     assert len(compared) == 2
-    assert [re.search(r"iter (\d)", text)[1] for text in rungs.advice] == ["0", "1"]
+    assert [re.search(r"n_units=(\d)", text)[1] for text in rungs.advice] == ["1", "3"]
 
 
 def test_rungs_that_agree_need_no_advice():
@@ -97,11 +97,28 @@ def test_splits_that_were_too_few_name_min_splits():
     assert text.endswith("raise min_splits above 2.")
 
 
-def test_repeats_are_told_apart():
-    """The rung of a later round says of which round it is."""
-    rungs = rungs_of(hyperband_plan(9, n=27, repeats=2), Trained(opposite_at(3)))
+def test_rounds_and_brackets_are_judged_together():
+    """Three of each round are too few to tell, and nine of all rounds are not."""
+    one_round, three_rounds = (
+        rungs_of(hyperband_plan(9, n=9, repeats=n), Trained(opposite_at(3))) for n in (1, 3)
+    )
 
-    assert ["repeat 1, bracket 2, iter 0" in text for text in rungs.advice] == [False, True]
+    assert one_round.advice == ()
+    assert all(np.isnan(rung.rank_correlation) for rung in one_round.rungs)
+    (text,) = three_rounds.advice
+    assert "rank the 9 candidates" in text
+    assert next(rung.rank_correlation for rung in three_rounds.rungs if rung.iter == 1) == -1
+
+
+def test_candidate_of_several_rounds_counts_once():
+    """A candidate that is drawn again tells nothing new."""
+    plan = hyperband_plan(9, n=9, repeats=3)
+    drawn_again = Sampler(list(range(17)) * 3)
+
+    rungs = rungs_of(plan, Trained(opposite_at(3)), sampler=drawn_again)
+
+    assert len(rungs.rungs) == 3 * 6
+    assert all(np.isnan(rung.rank_correlation) for rung in rungs.rungs)
 
 
 # --- times -------------------------------------------------------------------------

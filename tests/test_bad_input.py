@@ -801,6 +801,9 @@ def test_plan_refuses_a_class():
 
 OTHER_NAMES = {
     "n_iter": (SuccessiveHalvingSearchCV, {"n_iter": 10}, ["n_iter", "n_candidates=10"]),
+    "n_trials": (HyperbandSearchCV, {"n_trials": 10}, ["n_trials", "n_repeats"]),
+    "max_iter": (HyperbandSearchCV, {"max_iter": 10}, ["max_iter", "as max_resources"]),
+    "timeout": (HyperbandSearchCV, {"timeout": 10}, ["timeout", "as max_time"]),
     "n_iter-hyperband": (HyperbandSearchCV, {"n_iter": 9}, ["n_iter", "n_candidates=9", "widest"]),
     "param_grid": (
         SuccessiveHalvingSearchCV,

@@ -46,8 +46,8 @@ search = HyperbandSearchCV(model, space, n_jobs=2, random_state=0, verbose=1)
 # What will be done
 # -----------------
 #
-# Each line of the plan is a rung: so many candidates, fitted with so many iterations, and
-# evaluated on so many of the five splits of the cross-validation. Its last line compares the
+# Each line of the plan is a rung: how many candidates it has, with how many iterations they are
+# fitted, and on how many of the five splits of the cross-validation. Its last line compares the
 # cost with that of a random search over as many candidates.
 
 plan = search.plan(X_train, y_train)
@@ -112,8 +112,9 @@ for name, value in search.best_params_.items():
     print(f"{name} = {value:.3g}")
 
 # %%
-# The picture shows each candidate on each of its rungs. Most candidates end on the left, where
-# they cost least, and only two of each round are evaluated in full.
+# The picture shows each candidate on each of its rungs. Most candidates begin on the left, where an
+# evaluation costs least, and two thirds of these end there. Only two of each round are evaluated in
+# full.
 
 SearchDisplay.from_estimator(search, kind="rungs")
 plt.show()

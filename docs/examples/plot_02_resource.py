@@ -107,8 +107,8 @@ by_iterations.plan(X, y)
 
 # %%
 # `HyperbandSearchCV` does not rely on one amount: some of its brackets begin higher than others.
-# After any search, ``rungs_`` shows how each rung ranked the candidates that went on, and says
-# if that was no better than chance.
+# After a search, ``rungs_`` shows whether each rung ranked the candidates that went on as the next one
+# did, and says if that was no better than chance.
 
 by_iterations.fit(X, y)
 by_iterations.rungs_

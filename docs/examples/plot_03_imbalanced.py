@@ -3,7 +3,7 @@ A rare class, and columns of different kinds
 ============================================
 
 How is a whole pipeline tuned for a class that is rare? Each row of the table is a function in
-the source code of scikit-learn, as it is installed here. The class to be found are the functions
+the source code of scikit-learn, as it is installed here. The rare class is the functions
 that warn their caller, about one in twenty.
 """
 
@@ -105,7 +105,7 @@ space = {
 }
 search = HyperbandSearchCV(pipeline, space, scoring="f1", n_jobs=2, random_state=0)
 search.fit(X_train, y_train)
-print(f"{search.n_candidates_[0]} candidates at a time, with {search.resource_} as the resource")
+print(f"{search.n_candidates_[0]} candidates on the first rung, with {search.resource_} as the resource")
 for name, value in search.best_params_.items():
     print(f"{name} = {value if isinstance(value, str | None) else format(value, '.3g')}")
 

@@ -30,7 +30,7 @@ space = {
     "min_child_samples": randint(5, 60),
     "reg_lambda": loguniform(0.01, 100),
 }
-# Two candidates are evaluated at a time, so that each model has one thread.
+# Two evaluations run at a time, so that each model gets one thread.
 common = {"n_jobs": 2, "scoring": "neg_mean_squared_error", "cv": 3, "random_state": 0}
 
 # %%

@@ -70,7 +70,7 @@ print(f"{len(before)} evaluations are in the journal")
 
 # %%
 # To resume the search, run it again with the same file. The evaluations in the journal are not
-# repeated, whatever the number of them.
+# repeated, however many there are.
 
 resumed = subprocess.run(
     [sys.executable, program, journal], capture_output=True, text=True, check=True

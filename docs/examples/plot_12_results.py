@@ -56,9 +56,9 @@ search.top(5)
 # How the search went
 # -------------------
 #
-# ``rungs_`` has a row for each rung. `rank_correlation` compares the scores on a rung with those
-# that the same candidates had on the rung below. Below the table stands what a further search
-# should change, if anything.
+# ``rungs_`` has a row for each rung. `rank_correlation` compares the scores on such rungs with those
+# that the same candidates had on the rungs below, in all rounds. Below the table stands what a further
+# search should change, if anything.
 
 search.rungs_
 

@@ -19,10 +19,11 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
 from skhyperband._display.drawing import COLORS, wrapped_name
-from skhyperband._display.measurements import LevelSize, Measurements, lowest_usual
+from skhyperband._display.measurements import Measurements, lowest_usual
 from skhyperband._records import LevelResult
 from skhyperband._samplers.encoding import Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations, ScoreTable
+from skhyperband._schedule import LevelSize
 
 _N_TREES = 200
 _N_POINTS = 2000

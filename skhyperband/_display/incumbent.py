@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from skhyperband._display.drawing import COLORS, add_legend
-from skhyperband._display.measurements import LevelSize, Measurements
+from skhyperband._display.measurements import Measurements
+from skhyperband._schedule import LevelSize
 
 Spent = Literal["time", "resource"]
 SPENT = get_args(Spent)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from skhyperband._measured import check_measured, check_metric
-from skhyperband._messages import counted
 from skhyperband._results import Results
+from skhyperband._schedule import LevelSize
 from skhyperband._scoring import MetricRule
 from skhyperband._space import Candidate, Space, as_space
 
@@ -17,16 +17,6 @@ from skhyperband._space import Candidate, Space, as_space
 _DEEPEST = 4.0
 # ... and if it belongs to the lowest scores, of which there may be so large a share.
 _FEW = 0.1
-
-
-class LevelSize(NamedTuple):
-    """What each candidate of a level is given: the amount of the resource and the splits."""
-
-    n_resources: int
-    n_splits: int
-
-    def __str__(self) -> str:
-        return f"{self.n_resources:,}, {counted(self.n_splits, 'split')}"
 
 
 @dataclass(frozen=True)

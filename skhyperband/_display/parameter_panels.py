@@ -24,6 +24,7 @@ from skhyperband._display.drawing import (
     wrapped_name,
 )
 from skhyperband._display.parameters import NumberAxis, ParameterScores, ParameterValues
+from skhyperband._messages import counted
 
 _MOST_COLUMNS = 3
 # All sizes are in inches.
@@ -214,7 +215,7 @@ def _draw_levels(
             alpha=point_alpha(len(data.scores)),
             edgecolors="white",
             linewidths=0.4,
-            label=str(level_size),
+            label=f"{level_size.n_resources:,}, {counted(level_size.n_splits, 'split')}",
             zorder=2 + height,
         )
 

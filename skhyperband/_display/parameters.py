@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from skhyperband._display.measurements import LevelSize, Measurements
+from skhyperband._display.measurements import Measurements
 from skhyperband._messages import repr_of
 from skhyperband._samplers.axes import is_finite_number, suits_log_scale
 from skhyperband._samplers.encoding import with_defaults
+from skhyperband._schedule import LevelSize
 from skhyperband._space import Space, plain, value_key
 
 # Numbers of a list that has no more than these stand side by side.

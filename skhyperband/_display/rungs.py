@@ -20,8 +20,9 @@ from skhyperband._display.drawing import (
     spread,
     thinned,
 )
-from skhyperband._display.measurements import LevelSize, Measurements
+from skhyperband._display.measurements import Measurements
 from skhyperband._messages import counted
+from skhyperband._schedule import LevelSize
 
 # In inches, of the label of a level.
 _WIDTH_OF_LABEL = 0.75

@@ -43,7 +43,7 @@ from skhyperband._history import SearchHistory
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import Observer
 from skhyperband._plan import Plan
-from skhyperband._records import FinishedTask, LevelResult, Outcome, Task, TaskLimits
+from skhyperband._records import FinishedTask, LevelResult, Outcome, Task
 from skhyperband._schedule import Bracket, exact_factor, hyperband, ranked, resource_ladder
 
 N_SPLITS = 5
@@ -190,7 +190,7 @@ def simulate(
     """Run a search with virtual workers."""
     history = SearchHistory(range(N_SPLITS), lambda outcome: outcome.test_scores)
     brackets = RunningBrackets(plan, rules=BracketRules(promotion))
-    evaluation = LevelEvaluation(history, brackets, executor, TaskLimits(), Observer())
+    evaluation = LevelEvaluation(history, brackets, executor, Observer())
     run_levels(brackets, InOrder(first), history, evaluation)
 
 

@@ -119,8 +119,7 @@ class Evaluator:
 
     def __call__(self, task: Task) -> Outcome | Skipped:
         """Fit and score; an exception becomes part of the outcome."""
-        start_before = task.limits.start_before
-        if start_before < math.inf and self.clock() >= start_before:
+        if task.start_before < math.inf and self.clock() >= task.start_before:
             return Skipped()
         with _configured(self._config), catching(self._filters) as caught:
             outcome = self._evaluate(task)
@@ -319,4 +318,4 @@ def _as_number(score: Any, of_what: str) -> tuple[float | None, Failure | None]:
         f"scoring must return a number{of_what}, or a dict of numbers; "
         f"got {repr_of(score)} ({type(score).__name__})."
     )
-    return None, Failure(FailedStep.SCORING, text)
+    return None, Failure(FailedStep.INVALID_SCORE, text)

@@ -17,7 +17,6 @@ from skhyperband._records import (
     Skipped,
     StateKey,
     Task,
-    TaskLimits,
 )
 from skhyperband._schedule import Level
 from skhyperband._standings import Standings
@@ -50,9 +49,9 @@ class LevelEvaluation:
     history : SearchHistory
     brackets : RunningBrackets
     executor : Executor
-    limits : TaskLimits
-        What every task keeps to; a level may end earlier.
     observer : Observer
+    deadline : float, default=inf
+        Seconds since the epoch from which on no evaluation is begun; a level may end earlier.
     """
 
     def __init__(
@@ -60,15 +59,15 @@ class LevelEvaluation:
         history: SearchHistory,
         brackets: RunningBrackets,
         executor: Executor,
-        limits: TaskLimits,
         observer: Observer,
+        deadline: float = math.inf,
     ):
         self._history = history
         self._brackets = brackets
         self._executor = executor
         self._states = executor.states
-        self._limits = limits
         self._observer = observer
+        self._deadline = deadline
         self._run = TaskRun(executor, self._tell_start, self._begin_early)
         self._pending: Mapping[EvaluationKey, RungEntry] = {}
         self._standings = Standings(history)
@@ -168,12 +167,14 @@ class LevelEvaluation:
         entries: Sequence[RungEntry],
     ) -> dict[EvaluationKey, Task]:
         keeps_state = any(self._brackets.trains_further(entry.rung) for entry in entries)
-        start_before = min(self._limits.start_before, self._brackets.latest_start(level))
-        limits = self._limits._replace(start_before=start_before)
-        return {key: self._task(key, entry, keeps_state, limits) for key, entry in pending.items()}
+        start_before = min(self._deadline, self._brackets.latest_start(level))
+        return {
+            key: self._task(key, entry, keeps_state, start_before)
+            for key, entry in pending.items()
+        }
 
     def _task(
-        self, key: EvaluationKey, entry: RungEntry, keeps_state: bool, limits: TaskLimits
+        self, key: EvaluationKey, entry: RungEntry, keeps_state: bool, start_before: float
     ) -> Task:
         return Task(
             candidate=self._history.candidates[entry.candidate],
@@ -181,7 +182,7 @@ class LevelEvaluation:
             split=key.split,
             state=self._states.lend(key.state_key) if self._states else None,
             keeps_state=keeps_state,
-            limits=limits,
+            start_before=start_before,
         )
 
     def _slowest_first(self, entries: Sequence[RungEntry]) -> list[RungEntry]:
@@ -235,7 +236,7 @@ class LevelEvaluation:
     def _begin_early(self, n_tasks: int) -> dict[EvaluationKey, Task]:
         """Return tasks of the next level for workers that have nothing to do."""
         tasks: dict[EvaluationKey, Task] = {}
-        if self._limits.start_before < math.inf:
+        if self._deadline < math.inf:
             # The time that is left at the end of the level decides how many are promoted.
             return tasks
         self._judge()
@@ -243,7 +244,7 @@ class LevelEvaluation:
             key, entry = self._certain.popleft()
             if key not in self._history.outcomes:
                 keeps_state = self._brackets.trains_further(entry.rung)
-                tasks[key] = self._task(key, entry, keeps_state, self._limits)
+                tasks[key] = self._task(key, entry, keeps_state, self._deadline)
         self._early_tasks.update(tasks)
         return tasks
 

@@ -62,18 +62,6 @@ class RungEntry:
 # that data classes take to be made and pickled.
 
 
-class TaskLimits(NamedTuple):
-    """What an evaluation must keep to.
-
-    Attributes
-    ----------
-    start_before : float
-        Seconds since the epoch from which on the evaluation is not begun any more.
-    """
-
-    start_before: float = math.inf
-
-
 class Task(NamedTuple):
     """One evaluation to make.
 
@@ -87,7 +75,8 @@ class Task(NamedTuple):
         The same candidate as it was fitted on this split with less.
     keeps_state : bool
         Whether the candidate may be promoted.
-    limits : TaskLimits
+    start_before : float
+        Seconds since the epoch from which on the evaluation is not begun any more.
     n_threads : int
         How many threads the fit may use, where that changes no bit of its result. 1 leaves the
         estimator as it is.
@@ -98,7 +87,7 @@ class Task(NamedTuple):
     split: int
     state: Any = None
     keeps_state: bool = False
-    limits: TaskLimits = TaskLimits()
+    start_before: float = math.inf
     n_threads: int = 1
 
 
@@ -108,7 +97,7 @@ class FailedStep(StrEnum):
     FIT = "fit"
     SCORE = "score"
     # The scorer returned what is no score, which no `error_score` covers.
-    SCORING = "scoring"
+    INVALID_SCORE = "invalid score"
     # The worker process ended.
     WORKER = "worker"
     # The evaluation took longer than it may.
@@ -194,7 +183,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Says that an evaluation was not begun, since its limits did not allow it."""
+    """Says that an evaluation was not begun, since it was too late for it."""
 
 
 class FinishedTask(NamedTuple):

@@ -27,7 +27,6 @@ from skhyperband._records import (
     RungEntry,
     StopReason,
     Task,
-    TaskLimits,
 )
 from skhyperband._resources import (
     order_splits,
@@ -184,7 +183,7 @@ class HalvingRun:
             candidate={},
             n_resources=n_resources,
             split=self.history.split_order[0],
-            limits=TaskLimits(start_before=start_before),
+            start_before=start_before,
         )
         with contextlib.closing(self.executor.run([task])) as finished:
             outcomes = [result for _, result in finished if isinstance(result, Outcome)]
@@ -297,8 +296,8 @@ class HalvingRun:
             self.history,
             self.brackets,
             self.executor,
-            TaskLimits(start_before=self._deadline),
             self._observer,
+            self._deadline,
         )
 
 

@@ -91,7 +91,7 @@ class MetricRule:
         return score_of(scores, self.promoting(names), self.error_value)
 
     def _raise_fatal(self, failure: Failure) -> None:
-        if failure.step == FailedStep.SCORING:
+        if failure.step == FailedStep.INVALID_SCORE:
             raise ValueError(f"scoring={self.scoring!r}: {failure.text}")
         if self.error_score == "raise":
             # An exception may be false, such as one with a length of 0.

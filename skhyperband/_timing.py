@@ -261,7 +261,7 @@ def _raise_failure(failure: Failure) -> None:
     """Raise the exception of a fit or scorer, with a note that says why there was a fit."""
     error = failure.exception
     if error is None:
-        kinds = {FailedStep.SCORING: ValueError, FailedStep.TIMEOUT: TimeoutError}
+        kinds = {FailedStep.INVALID_SCORE: ValueError, FailedStep.TIMEOUT: TimeoutError}
         error = kinds.get(failure.step, RuntimeError)(failure.text)
     error.add_note(
         "plan(timed=True) fits the estimator with the parameters that it is given with. If they "

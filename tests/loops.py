@@ -14,7 +14,7 @@ from skhyperband._history import SearchHistory
 from skhyperband._level_evaluation import LevelEvaluation
 from skhyperband._observers import Observer
 from skhyperband._plan import Plan
-from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome, TaskLimits
+from skhyperband._records import FailedStep, Failure, FinishedTask, Outcome
 from skhyperband._results import executed_plan
 from skhyperband._samplers import CheckedSampler
 from skhyperband._schedule import exact_factor, hyperband, resource_ladder, successive_halving
@@ -118,7 +118,7 @@ class Loop:
         check_candidate=lambda candidate: None,
         score=lambda outcome: outcome.test_scores,
         observer=None,
-        limits=None,
+        deadline=math.inf,
         **options,
     ):
         order = range(plan.n_splits) if split_order is None else split_order
@@ -130,7 +130,7 @@ class Loop:
         self._sampler = CheckedSampler(sampler or Sampler(), check_candidate)
         self._observer = observer or Observer()
         self._executor = executor
-        self._limits = limits or TaskLimits()
+        self._deadline = deadline
         self._options = options
 
     def run(self):
@@ -140,7 +140,7 @@ class Loop:
             self._sampler,
             self.history,
             LevelEvaluation(
-                self.history, self.brackets, self._executor, self._limits, self._observer
+                self.history, self.brackets, self._executor, self._observer, self._deadline
             ),
             observer=self._observer,
             **self._options,

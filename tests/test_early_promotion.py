@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, _run
 from skhyperband._observers import Observer
-from skhyperband._records import StateKey, TaskLimits
+from skhyperband._records import StateKey
 from skhyperband._standings import TopK
 from tests.estimators import Failing
 from tests.loops import (
@@ -219,7 +219,7 @@ def test_nothing_is_begun_early_with_a_time_limit():
     """The time that is left at the end of the level decides how many go on."""
     workers = VirtualWorkers(Executor(by_number).evaluate, 9, slow(0, 10.0))
 
-    run(halving_plan(9, 9), workers, limits=TaskLimits(start_before=1e300))
+    run(halving_plan(9, 9), workers, deadline=1e300)
 
     assert candidates_with(workers, 3) == [6, 7, 8]
     assert workers.now == 10.0 + 1.0 + 1.0

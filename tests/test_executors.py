@@ -35,7 +35,6 @@ from skhyperband._records import (
     Skipped,
     StateKey,
     Task,
-    TaskLimits,
 )
 from tests.tasks import (
     ALIVE,
@@ -48,12 +47,12 @@ from tests.tasks import (
     die_when_taken,
     fail,
     fit,
-    keep_limits,
     meet,
     scores,
     task_of,
     tasks_of,
     tenfold,
+    unless_too_late,
     wait_for_go,
     wait_for_other_result,
 )
@@ -410,11 +409,10 @@ def test_further_tasks_that_are_in_the_journal_are_replayed(tmp_path):
 
 @every_executor
 def test_task_that_is_too_late_is_skipped(start):
-    """A task carries its limits, and comes back with a `Skipped` in place of an outcome."""
-    late = TaskLimits(start_before=time.time() - 1.0)
-    tasks = [task_of(0), task_of(1, limits=late), task_of(2)]
+    """A task says when it is too late, and comes back with a `Skipped` in place of an outcome."""
+    tasks = [task_of(0), task_of(1, start_before=time.time() - 1.0), task_of(2)]
 
-    with start(keep_limits) as executor:
+    with start(unless_too_late) as executor:
         found = dict(executor.run(tasks))
 
     assert found[1] == Skipped()

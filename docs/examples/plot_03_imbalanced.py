@@ -105,7 +105,9 @@ space = {
 }
 search = HyperbandSearchCV(pipeline, space, scoring="f1", n_jobs=2, random_state=0)
 search.fit(X_train, y_train)
-print(f"{search.n_candidates_[0]} candidates on the first rung, with {search.resource_} as the resource")
+print(
+    f"{search.n_candidates_[0]} candidates on the first rung, with {search.resource_} as the resource"
+)
 for name, value in search.best_params_.items():
     print(f"{name} = {value if isinstance(value, str | None) else format(value, '.3g')}")
 

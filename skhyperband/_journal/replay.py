@@ -223,7 +223,7 @@ def _are_scores_of(scorers: Mapping[str, Any] | None, scores: Scores) -> bool:
 # Failures that may not happen again. A scorer that returned no score will be corrected by the
 # user and keep its name, and with it the key. A worker may have died, or have been slow, because
 # the machine had too little memory.
-_TRANSIENT = (FailedStep.SCORING, FailedStep.WORKER, FailedStep.TIMEOUT)
+_TRANSIENT = (FailedStep.INVALID_SCORE, FailedStep.WORKER, FailedStep.TIMEOUT)
 
 
 def _is_repeatable(outcome: Outcome) -> bool:

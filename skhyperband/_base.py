@@ -349,9 +349,9 @@ class BaseHalvingSearchCV(SearchBase):
                 callbacks.attach(
                     run.evaluator,
                     in_process=run.executor.in_process,
-                    show_results=lambda: self._show_results(run, plan, scorer),
+                    show_results=lambda: self._show_results(run),
                 )
-            stop_reason = self._search(run, plan, scorer)
+            stop_reason = self._search(run)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
         self._select_best()
         if stop_reason == "max_time":
@@ -363,14 +363,14 @@ class BaseHalvingSearchCV(SearchBase):
             callbacks.fit_end()
         return self
 
-    def _search(self, run: HalvingRun, plan: Plan, scorer: Any) -> StopReason:
+    def _search(self, run: HalvingRun) -> StopReason:
         """Run the levels, and set the results even if an exception ends the search."""
         try:
             reason = run.run()
             if run.history.entries:
-                self._set_results(run, plan, scorer)
+                self._set_results(run)
         except BaseException:
-            self._set_results_so_far(run, plan, scorer)
+            self._set_results_so_far(run)
             raise
         if not run.history.entries:
             if reason == "callback":
@@ -397,35 +397,27 @@ class BaseHalvingSearchCV(SearchBase):
     def _check_metrics(self, names: Iterable[str]) -> None:
         self._rule.promoting(list(names))
 
-    def _set_results(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+    def _set_results(self, run: HalvingRun) -> None:
         """Set all fitted attributes that do not depend on which candidate is the best."""
         self._forget("best_index_", "best_score_", "best_params_")  # Of the level before.
         self.stop_reason_ = "interrupted"  # Unless `fit` comes to its end.
         self._set_attributes(
-            attributes_of_run(
-                run.history,
-                run.brackets,
-                plan,
-                run.evaluator.resource,
-                scorer,
-                self._rule,
-                return_train_score=self.return_train_score,
-            )
+            attributes_of_run(run.history, run.brackets, run.plan, run.evaluator, self._rule)
         )
         self._set_attributes(self._schedule_attributes(self.plan_))
         self.n_iterations_ = len(self.n_candidates_)
-        self.n_remaining_candidates_ = survivors(self.n_candidates_[-1], plan.factor, 1)
+        self.n_remaining_candidates_ = survivors(self.n_candidates_[-1], self.plan_.factor, 1)
 
-    def _set_results_so_far(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+    def _set_results_so_far(self, run: HalvingRun) -> None:
         """Set the attributes of a search that goes on, or that an exception has ended."""
         if run.history.entries:
-            self._set_results(run, plan, scorer)
+            self._set_results(run)
             with contextlib.suppress(Exception):  # Nothing has a score, or `refit` raises.
                 self._set_best()
 
-    def _show_results(self, run: HalvingRun, plan: Plan, scorer: Any) -> None:
+    def _show_results(self, run: HalvingRun) -> None:
         """Set the attributes for callbacks; the best score is NaN while nothing has a score."""
-        self._set_results_so_far(run, plan, scorer)
+        self._set_results_so_far(run)
         if not hasattr(self, "best_score_"):
             self.best_score_ = math.nan
 
@@ -493,7 +485,7 @@ class BaseHalvingSearchCV(SearchBase):
         return top_candidates(
             self.cv_results_,
             int(n),
-            metric=self._rule.of_best_score(self.cv_results_),
+            metric=self._metric_of_best,
             resource=self.resource_,
         )
 

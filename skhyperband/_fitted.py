@@ -3,9 +3,10 @@
 from typing import Any
 
 from skhyperband._brackets import RunningBrackets
+from skhyperband._evaluator import Evaluator
 from skhyperband._history import SearchHistory
 from skhyperband._plan import Plan
-from skhyperband._resources import N_SAMPLES, Resource
+from skhyperband._resources import N_SAMPLES
 from skhyperband._results import (
     Results,
     ResultTables,
@@ -21,21 +22,20 @@ def attributes_of_run(
     history: SearchHistory,
     brackets: RunningBrackets,
     plan: Plan,
-    resource: Resource,
-    scorer: Any,
+    evaluator: Evaluator,
     rule: MetricRule,
-    *,
-    return_train_score: bool,
 ) -> dict[str, Any]:
     """Return the attributes that do not depend on which candidate is the best, by name."""
-    scorers = named_scorers(scorer)
+    scorers = named_scorers(evaluator.scorer)
     names = list(scorers) if scorers else metric_names(history.outcomes.values())
     metric = rule.promoting(names)
-    tables = ResultTables(history, resource, rule.error_value)
-    results = tables.cv_results(names or ["score"], return_train_score=return_train_score)
+    tables = ResultTables(history, evaluator.resource, rule.error_value)
+    results = tables.cv_results(
+        names or ["score"], return_train_score=evaluator.return_train_score
+    )
     return {
         "multimetric_": names is not None,
-        "scorer_": scorers or scorer,
+        "scorer_": scorers or evaluator.scorer,
         "_promoting_metric": metric,
         "cv_results_": results,
         "rungs_": tables.rungs(results[f"mean_test_{metric}"], plan.max_resources),

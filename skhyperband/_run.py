@@ -61,6 +61,7 @@ class HalvingRun:
 
     Attributes
     ----------
+    plan : Plan
     history : SearchHistory
     brackets : RunningBrackets
     evaluator : Evaluator
@@ -84,7 +85,7 @@ class HalvingRun:
         seeds = draw_seeds(search.random_state, session)
         rules = search._bracket_rules()
         initial = [dict(candidate) for candidate in search.initial_candidates or []]
-        self._plan = plan
+        self.plan = plan
         self._deadline = deadline
         self._clock = clock
         # Of the estimator as it is given, on the first split, by the amount of the resource.
@@ -117,7 +118,7 @@ class HalvingRun:
 
     def _make_printer(self, verbose: int, rules: BracketRules) -> ProgressPrinter:
         return ProgressPrinter(
-            self._plan,
+            self.plan,
             self.executor.n_workers,
             prints_evaluations=verbose > 1,
             has_journal=self._has_journal,
@@ -138,11 +139,11 @@ class HalvingRun:
         levels = session.known_levels(
             self.evaluator,
             space=as_space(search.param_distributions),
-            n_splits=self._plan.n_splits,
+            n_splits=self.plan.n_splits,
             score=score,
             initial_candidates=initial,
             depends_on=(
-                self._plan.brackets,
+                self.plan.brackets,
                 seeds.candidates,
                 search.sampler if isinstance(search.sampler, str) else type(search.sampler),
                 search._bracket_rules(),
@@ -155,9 +156,9 @@ class HalvingRun:
 
     def _make_rounds(self, rules: BracketRules) -> Rounds:
         if self._deadline == math.inf:
-            return UntimedRounds(self._plan, repeats_forever=rules.repeats_forever)
+            return UntimedRounds(self.plan, repeats_forever=rules.repeats_forever)
         return TimedRounds(
-            self._plan,
+            self.plan,
             self.history,
             repeats_forever=rules.repeats_forever,
             measure=self._measure_estimator,
@@ -177,7 +178,7 @@ class HalvingRun:
         that there is a result.
         """
         start_before = self._deadline
-        if n_resources == self._plan.max_resources and not self._is_too_late():
+        if n_resources == self.plan.max_resources and not self._is_too_late():
             start_before = math.inf
         task = Task(
             candidate={},
@@ -207,7 +208,7 @@ class HalvingRun:
         if number is not None:
             self._record_measured(number, rung)
             return []
-        is_measured = self._plan.max_resources in self._measured
+        is_measured = self.plan.max_resources in self._measured
         if plan_fits or self._estimator_is_initial or not is_measured:
             return []
         return [self._add_estimator(rung)]
@@ -226,7 +227,7 @@ class HalvingRun:
 
     def _count_full_fit(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""
-        highest = self._plan.max_resources
+        highest = self.plan.max_resources
         if self.history.entries or highest not in self._measured:
             return
         rung = Rung(

@@ -87,7 +87,7 @@ def _numbers_of(values: Any, measured: Sequence[Any]) -> Numbers | None:
             axis = ListAxis([value for value in axis.values if is_finite_number(value)])
         if not axis.n_values:
             return None
-        low, median, high = (axis.value(coordinate) for coordinate in (0, 0.5, 1))
+        low, median, high = sorted(axis.value(coordinate) for coordinate in (0, 0.5, 1))
         return _numbers(low, median, high, is_integer=_are_integers(axis.values))
     drawn = sorted(value for value in measured if is_finite_number(value))
     if not drawn:
@@ -115,7 +115,7 @@ def _ends(axis: DistributionAxis) -> tuple[float, float]:
 
 
 def _has_integers(axis: DistributionAxis) -> bool:
-    return axis.is_discrete and float(axis.value(0.5)).is_integer()
+    return axis.has_integers and float(axis.value(0.5)).is_integer()
 
 
 def _are_integers(values: Sequence[Any]) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from skhyperband._messages import repr_of
 from skhyperband._records import LevelResult
-from skhyperband._space import Candidate, Space, candidate_key, value_key
+from skhyperband._space import Candidate, Space, candidate_key, draws_integers, value_key
 
 
 class Dialogue:
@@ -213,8 +212,8 @@ def _contains(values: Any, value: Any) -> bool:
         is_within = np.all((low <= value) | np.isclose(low, value, atol=0)) and np.all(
             (value <= high) | np.isclose(value, high, atol=0)
         )
-        is_discrete = isinstance(getattr(values, "dist", None), stats.rv_discrete)
-        return bool(is_within and (not is_discrete or np.all(np.equal(np.floor(value), value))))
+        is_kind = not draws_integers(values) or np.all(np.equal(np.floor(value), value))
+        return bool(is_within and is_kind)
     except TypeError:  # Neither a number nor an array.
         return False
 

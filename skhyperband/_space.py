@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from skhyperband._messages import repr_of
 
@@ -48,6 +49,18 @@ def plain(value: Any) -> Any:
 
 
 # --- the space ---------------------------------------------------------------------
+
+
+def draws_integers(distribution: Any) -> bool:
+    """Return whether SciPy draws integers from a distribution.
+
+    It does so from discrete ones, except for a sample of floats, where 1.0 may mean something else
+    than 1.
+    """
+    dist = getattr(distribution, "dist", distribution)
+    if not isinstance(dist, stats.rv_discrete):
+        return False
+    return np.asarray(getattr(dist, "xk", 0)).dtype.kind != "f"
 
 
 def as_space(param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Space:

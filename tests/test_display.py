@@ -545,6 +545,14 @@ def square(x):
         pytest.param([SVC(), SVC(C=2)], ["SVC", "SVC(C=2)"], id="estimators"),
         pytest.param([square], ["square"], id="function"),
         pytest.param([1, True], ["1", "True"], id="one-and-true"),
+        pytest.param([1.0, 1, 2], ["1.0", "1", "2"], id="one-of-two-types"),
+        pytest.param([None, "None"], ["None", "'None'"], id="none-and-its-name"),
+        pytest.param([0.9999999, 1.0], ["0.9999999", "1.0"], id="many-digits"),
+        pytest.param(
+            ["x" * 50 + "a", "x" * 50 + "b"],
+            [f"'{'x' * 18}…{'x' * 18}{end}'" for end in "ab"],
+            id="long-with-one-beginning",
+        ),
     ],
 )
 def test_other_values_stand_side_by_side(classification, values, labels):

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -201,19 +202,74 @@ def test_quantiles_that_are_slow_or_inexact_are_not_used(distribution):
     assert SpaceEncoding([{"a": distribution}]).axes == []
 
 
+class LogIntegers:
+    """A distribution of a user's own, whose quantiles are single integers."""
+
+    def rvs(self, random_state):
+        """Draw one."""
+        return self.ppf(random_state.uniform())
+
+    def ppf(self, quantile):
+        """Return an integer."""
+        return int(50**quantile)
+
+    def cdf(self, value):
+        """Return the quantile of a number."""
+        return np.log(value) / np.log(50)
+
+
+def test_an_own_distribution_with_steps_has_a_point_for_each_value():
+    """Quantiles with the same value are one, or a candidate would be chosen again as a new one."""
+    encoding = SpaceEncoding([{"a": LogIntegers()}])
+    drawn = np.linspace(0.01, 0.99, 99)[:, np.newaxis]
+    points = encoding.points_of([{"a": 1}] * len(drawn))
+    points = dataclasses.replace(points, coordinates=drawn)
+
+    centred = encoding.centred(points).coordinates
+
+    values = [LogIntegers().ppf(quantile) for quantile in drawn.ravel()]
+    assert len(np.unique(centred)) == len(set(values))
+    np.testing.assert_array_equal(
+        centred, encoding.points_of([{"a": value} for value in values]).coordinates
+    )
+
+
+def test_own_distributions_of_two_dicts_are_compared():
+    """Two distributions whose quantiles are single numbers may have one name."""
+    encoding = SpaceEncoding([{"a": LogIntegers()}, {"a": LogIntegers(), "b": [1, 2]}])
+
+    assert len(encoding.axes) == 2
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_sample_of_floats_keeps_its_type(freeze):
+    """The float 1.0 may mean all features, and the integer 1 a single one."""
+    values = stats.rv_discrete(values=([0.25, 0.5, 1.0], [0.3, 0.3, 0.4]))
+    encoding = SpaceEncoding([{"a": values() if freeze else values}])
+
+    candidate = encoding.candidate_at(0, np.array([0.99]), np.random.RandomState(0))
+
+    assert candidate == {"a": 1.0}
+    assert isinstance(candidate["a"], float)
+
+
+class RoundedLogUniform(type(stats.loguniform)):
+    """A distribution of SciPy that draws otherwise than its quantiles say."""
+
+    def rvs(self, *args, **kwargs):
+        """Draw integers."""
+        return np.round(super().rvs(*args, **kwargs)).astype(int)
+
+
+def test_a_distribution_with_draws_of_its_own_is_drawn_from():
+    """What is drawn counts, whether the user froze the distribution or not."""
+    distribution = RoundedLogUniform(name="rounded")(1, 1000)
+
+    assert SpaceEncoding([{"a": distribution}]).axes == []
+
+
 def test_an_own_distribution_keeps_its_type():
     """Values of a user's own distribution are what its quantiles are."""
-
-    class LogIntegers:
-        def rvs(self, random_state):
-            return self.ppf(random_state.uniform())
-
-        def ppf(self, quantile):
-            return int(50**quantile)
-
-        def cdf(self, value):
-            return np.log(value) / np.log(50)
-
     encoding = SpaceEncoding([{"a": LogIntegers()}])
 
     candidate = encoding.candidate_at(0, np.array([0.5]), np.random.RandomState(0))

@@ -1,6 +1,7 @@
 """Samplers are told what a journal knows already."""
 
 import contextlib
+import copy
 import dataclasses
 import sqlite3
 
@@ -10,6 +11,7 @@ from scipy.stats import loguniform, randint
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import ParameterGrid
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
@@ -18,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._journal.database import Journal
 from skhyperband._journal.entries import Entry
+from skhyperband._journal.knowledge import known_levels
 from skhyperband._samplers import SamplingProblem, make_sampler
 from skhyperband._space import candidate_key
 
@@ -138,6 +141,94 @@ def test_values_of_lists_are_recognised(classification, journal, heard):
 
     told = {candidate_key(candidate) for level in heard for candidate in level.candidates}
     assert told == {candidate_key(candidate) for candidate in ParameterGrid(space)}
+
+
+class Kernel:
+    """A kernel that is written with its address in memory, as functions are."""
+
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def __call__(self, X, Y):
+        """Return similarities."""
+        return rbf_kernel(X, Y, gamma=self.gamma)
+
+
+def test_values_with_an_address_are_recognised(classification, journal, heard):
+    """In another process a function has another address, and some are written alike."""
+    kernels = [Kernel(0.01), Kernel(0.1), Kernel(1.0)]
+    space = {"C": [0.1, 1.0], "kernel": [*kernels, "linear"]}
+    options = {"n_candidates": "all", "cv": 3, "random_state": 0, "journal": journal}
+    first = SuccessiveHalvingSearchCV(SVC(), space, **options).fit(*classification)
+    space = copy.deepcopy(space)
+
+    search_of(SVC(), space, journal, n_candidates=1, sampler=Listens(space)).fit(*classification)
+
+    def described(candidate):
+        return candidate["C"], getattr(candidate["kernel"], "gamma", "linear")
+
+    highest = max((level.n_resources, level.n_splits) for level in heard)
+    told = {
+        described(candidate): score
+        for level in heard
+        if (level.n_resources, level.n_splits) == highest
+        for candidate, score in zip(level.candidates, level.mean_scores, strict=True)
+    }
+    assert len({described(c) for level in heard for c in level.candidates}) == 8
+    assert told[described(first.best_params_)] == pytest.approx(first.best_score_)
+
+
+def test_what_is_told_does_not_depend_on_the_order_of_the_journal(tmp_path):
+    """Workers finish in any order, and what a sampler draws next must not depend on it."""
+    entries = {
+        repr((x, split)).encode(): Entry(
+            f'{{"x": {x}}}', 1, split, x + split / 10, None, 0.1, 0.1, 1, None, None, 1.0
+        )
+        for x in range(3)
+        for split in range(2)
+    }
+
+    one, other = (
+        known_levels(
+            dict(ordered),
+            space=[{"x": [0, 1, 2]}],
+            n_splits=2,
+            key_of=lambda task: repr((task.candidate["x"], task.split)).encode(),
+            suffices=lambda entry: True,
+            score=lambda outcome: outcome.test_scores,
+        )
+        for ordered in (entries.items(), reversed(entries.items()))
+    )
+
+    assert [level.candidates for level in one] == [level.candidates for level in other]
+    assert [level.candidate_ids for level in one] == [level.candidate_ids for level in other]
+    np.testing.assert_array_equal(one[0].split_scores, other[0].split_scores)
+
+
+class OneAtATime:
+    """A distribution whose quantiles are asked for one by one."""
+
+    def rvs(self, random_state=None):
+        """Draw one."""
+        return self.ppf(random_state.uniform())
+
+    def ppf(self, quantile):
+        """Return an integer."""
+        return int(20**quantile)
+
+    def cdf(self, value):
+        """Return the quantile of a number."""
+        return np.log(value) / np.log(20)
+
+
+def test_own_distributions_can_be_searched_with_a_journal(classification, journal, heard):
+    """A distribution whose quantiles cannot be asked for as an array needs none here."""
+    space = {"max_depth": OneAtATime()}
+    search_of(tree(), space, journal).fit(*classification)
+
+    search_of(tree(), space, journal, sampler=Listens(space)).fit(*classification)
+
+    assert len(heard) > 0
 
 
 @pytest.fixture(scope="module", params=["model", "forest"])

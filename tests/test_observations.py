@@ -70,6 +70,64 @@ def test_the_first_levels_of_two_rounds_are_on_one_scale():
     np.testing.assert_allclose(scores_of(*levels), [0.8, 0.7, 0.75])
 
 
+DIVERGED = -1e20
+
+
+@pytest.mark.parametrize("n_finalists", [1, 2, 3, 9])
+def test_a_split_on_which_one_diverged_is_not_harder(n_finalists):
+    """One score that is far from all others moves no other one to another scale."""
+    low = {number: [0.5 + number / 100, NAN] for number in range(12)}
+    finalists = {
+        number: [0.5 + number / 100, 0.52 + number / 100] for number in range(n_finalists)
+    }
+    finalists[0] = [0.5, DIVERGED]
+
+    scores = scores_of(level_of(low, n_resources=9), level_of(finalists, n_resources=9))
+
+    assert scores[0] < -1e19
+    np.testing.assert_allclose(scores[1:], 0.5 + np.arange(1, 12) / 100, atol=0.1)
+    assert len(set(scores[n_finalists:])) == 12 - n_finalists
+
+
+@pytest.mark.parametrize("n_survivors", [1, 2, 3, 9])
+def test_one_that_diverges_with_more_does_not_lower_the_others(n_survivors):
+    """What more of the resource adds is not what one candidate lost by it."""
+    low = {number: [0.5 + number / 100] for number in range(12)}
+    high = {number: [0.6 + number / 100] for number in range(n_survivors)} | {0: [DIVERGED]}
+
+    scores = scores_of(level_of(low, n_resources=3), level_of(high, n_resources=9))
+
+    others = scores[n_survivors:]
+    assert scores[0] == pytest.approx(DIVERGED)
+    np.testing.assert_allclose(np.diff(others), 0.01)
+    if n_survivors > 1:
+        np.testing.assert_allclose(others, 0.6 + np.arange(n_survivors, 12) / 100, atol=0.2)
+
+
+def test_amounts_of_another_ladder_gain_what_their_own_candidates_gained():
+    """Two searches with other amounts in one journal do not compare 18 trees with 200."""
+    one = {0: [0.5], 1: [0.4]}, {0: [0.8]}
+    other = {2: [0.52], 3: [0.42]}, {2: [0.9]}
+    levels = [
+        level_of(one[0], n_resources=18),
+        level_of(other[0], n_resources=37),
+        level_of(one[1], n_resources=100),
+        level_of(other[1], n_resources=200),
+    ]
+
+    scores = scores_of(*levels)
+
+    np.testing.assert_allclose(scores, [0.8, 0.4 + 0.3, 0.9, 0.42 + 0.38])
+
+
+def test_candidates_without_a_split_in_common_say_nothing_of_gains():
+    """Only a difference that was measured counts."""
+    low = level_of({0: [0.5, NAN], 1: [0.6, NAN], 2: [0.2, NAN]}, n_resources=3)
+    high = [level_of({0: [0.9, NAN]}, n_resources=9), level_of({1: [NAN, 0.9]}, n_resources=9)]
+
+    assert scores_of(low, *high)[2] == pytest.approx(0.6)
+
+
 def test_equal_candidates_are_one():
     """What a journal and the search have of a candidate counts as of one, whatever its number."""
     of_journal = level_of({-1: [0.5, 0.7], -2: [0.3, 0.5]}, n_resources=9)

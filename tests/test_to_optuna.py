@@ -16,7 +16,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
-from scipy.stats import expon, geom, loguniform, norm, randint, uniform
+from scipy.stats import expon, geom, loguniform, norm, randint, rv_discrete, uniform
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RandomizedSearchCV
@@ -269,6 +269,9 @@ def test_another_metric(several):
         (uniform(2, 3), Float(2, 5)),
         (randint(1, 10), Int(1, 9)),
         (range(1, 10), Int(1, 9)),
+        (range(9, 0, -1), Int(1, 9)),
+        (rv_discrete(values=([0.01, 0.1, 1, 10, 100], [0.2] * 5)), Float(0.01, 100, log=True)),
+        (rv_discrete(values=([0.5, 1.0, 1.5], [0.3, 0.4, 0.3])), Float(0.5, 1.5)),
         (["a", "b"], Categorical(["a", "b"])),
         ([0.1, 2, None], Categorical([0.1, 2, None])),
         (np.array([0.5, 0.25]), Categorical([0.5, 0.25])),
@@ -280,7 +283,8 @@ def test_another_metric(several):
 )
 def test_distributions(classification, values, distribution):
     """Bounds, scales and choices are those of the search."""
-    options = {"n_candidates": 2} if isinstance(distribution, Categorical) else {}
+    has_values = isinstance(distribution, Categorical) or isinstance(values, range)
+    options = {"n_candidates": 2} if has_values else {}
     found = distributions_of(study_of(classification, {"label": values}, **options))["label"]
 
     assert type(found) is type(distribution)

@@ -1,7 +1,8 @@
 """The data of the picture of the parameters: each candidate's score, and its parameters."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +150,7 @@ def _values_of(
     if axis is None:
         listed = [value for one in searched if not hasattr(one, "rvs") for value in one]
         beside = listed + beside  # In the user's own order.
-    labels = {_identity(v): _label(v) for v in sorted(beside, key=_order_side_by_side)}
+    labels = _labels(sorted(beside, key=_order_side_by_side))
     positions = {key: position for position, key in enumerate(labels)}
     places = list(zip(values, is_on_axis, strict=True))
     return ParameterValues(
@@ -174,6 +175,23 @@ def _identity(value: Any) -> Any:
     if hasattr(value, "get_params"):
         return repr_of(value)  # Each dict of a space has its own object of the same estimator.
     return value_key(value)
+
+
+def _labels(values: Iterable[Any]) -> dict[Any, str]:
+    """Return the texts of the columns, by which they can be told apart if their reprs differ."""
+    by_column = {_identity(value): value for value in values}
+    labels = {column: _label(value) for column, value in by_column.items()}
+    n_alike = Counter(labels.values())
+    return {
+        column: _ends_of_repr(by_column[column]) if n_alike[text] > 1 else text
+        for column, text in labels.items()
+    }
+
+
+def _ends_of_repr(value: Any) -> str:
+    text = " ".join(repr_of(plain(value)).split())
+    half = _LONGEST_LABEL // 2
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _label(value: Any) -> str:

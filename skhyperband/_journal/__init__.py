@@ -89,10 +89,15 @@ def _describe_values(values: Any) -> object:
         return digest(list(values), "param_distributions").hex()
     dist = getattr(values, "dist", values)
     arguments = getattr(values, "args", ()), getattr(values, "kwds", {})
-    quantiles = (
-        np.asarray(values.ppf([0.1, 0.5, 0.9])).tolist() if hasattr(values, "ppf") else None
-    )
-    return type(dist).__name__, getattr(dist, "name", None), arguments, quantiles
+    return type(dist).__name__, getattr(dist, "name", None), arguments, _quantiles(values)
+
+
+def _quantiles(distribution: Any) -> list[float] | None:
+    """Return some quantiles of a distribution; None if it has none, or they are no numbers."""
+    try:
+        return [float(distribution.ppf(quantile)) for quantile in (0.1, 0.5, 0.9)]
+    except Exception:  # Of a distribution of the user's own.
+        return None
 
 
 @contextlib.contextmanager

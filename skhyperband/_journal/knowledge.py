@@ -1,8 +1,10 @@
 """Reads from a journal what earlier searches found out, as levels that a sampler is told."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +12,17 @@ import numpy as np
 from skhyperband._journal.entries import Entry
 from skhyperband._journal.replay import as_outcome, json_value
 from skhyperband._records import LevelResult, Outcome, Task
-from skhyperband._space import Candidate, Space
+from skhyperband._space import Candidate, Space, value_key
 
-_MISSING = object()
-_Reader = Callable[[Any], Any]
+# Returns the values that may have been written so.
+_Reader = Callable[[Any], Sequence[Any]]
+# A candidate, and what it is called: the same in every process.
+_Named = tuple[tuple[str, int], Candidate]
+
+# Values such as functions are written with their address in memory.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+# Candidates that are written alike are told apart by their keys, if they are not too many.
+_MOST_WRITTEN_ALIKE = 100
 
 # The round of all that was evaluated before the search.
 BEFORE_THE_SEARCH = -1
@@ -54,14 +63,19 @@ def known_levels(
     score : callable
         Returns the score by which candidates are ranked.
     """
-    numbers: dict[str, int] = {}
+    found = [
+        (*named, entry)
+        for named, entry in _recognised(entries, space, n_splits, key_of)
+        if suffices(entry)
+    ]
+    # Their order in the journal is that in which they were finished, which depends on time.
+    found.sort(key=lambda one: one[0])
+    numbers: dict[tuple[str, int], int] = {}
     candidates: dict[int, Candidate] = {}
     rows: dict[tuple[int, int], np.ndarray] = {}
     evaluated: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for candidate, entry in _recognised(entries, space, n_splits, key_of):
-        if not suffices(entry):
-            continue
-        number = numbers.setdefault(entry.params, -1 - len(numbers))
+    for name, candidate, entry in found:
+        number = numbers.setdefault(name, -1 - len(numbers))
         candidates[number] = candidate
         place = number, entry.n_resources
         rows.setdefault(place, np.full(n_splits, np.nan))[entry.split] = score(as_outcome(entry))
@@ -82,46 +96,49 @@ def known_levels(
 
 def _recognised(
     entries: Mapping[bytes, Entry], space: Space, n_splits: int, key_of: Callable[[Task], bytes]
-) -> Iterator[tuple[Candidate, Entry]]:
+) -> Iterator[tuple[_Named, Entry]]:
     """Yield the entries that the search would make as well, with their candidates."""
-    candidates: dict[str, Candidate | None] = {}
+    written_so: dict[str, list[_Named]] = {}
     parts = [{name: _reader(values) for name, values in part.items()} for part in space]
     for key, entry in entries.items():
-        if entry.params not in candidates:
-            candidates[entry.params] = _candidate_of(json.loads(entry.params), parts)
-        candidate = candidates[entry.params]
-        if candidate is None or entry.split >= n_splits:
+        if entry.split >= n_splits:
             continue
-        if key_of(Task(candidate, entry.n_resources, entry.split)) == key:
-            yield candidate, entry
+        if entry.params not in written_so:
+            written_so[entry.params] = _candidates_written(entry.params, parts)
+        for named in written_so[entry.params]:
+            if key_of(Task(named[1], entry.n_resources, entry.split)) == key:
+                yield named, entry
+                break
 
 
-def _candidate_of(
-    params: Mapping[str, Any], parts: Sequence[Mapping[str, _Reader]]
-) -> Candidate | None:
-    """Return the candidate that was written as these parameters; None if the space lacks it."""
+def _candidates_written(text: str, parts: Sequence[Mapping[str, _Reader]]) -> list[_Named]:
+    """Return the candidates of the space that are written as this text; usually it is one."""
+    params = json.loads(text)
+    found: list[Candidate] = []
     for part in parts:
         if part.keys() == params.keys():
-            found = {name: part[name](params[name]) for name in params}
-            if all(value is not _MISSING for value in found.values()):
-                return found
-    return None
+            combinations = product(*(part[name](params[name]) for name in params))
+            of_part = islice(combinations, _MOST_WRITTEN_ALIKE)
+            found += [dict(zip(params, values, strict=True)) for values in of_part]
+    name = _ADDRESS.sub("", text)
+    return [((name, number), candidate) for number, candidate in enumerate(found)]
 
 
 def _reader(values: Any) -> _Reader:
-    """Return a function that returns the value that was written so, or that it is missing.
+    """Return a function that returns the values that may have been written so.
 
     A number is itself if it comes from a distribution. A value of a list is recognised by how it
     is written; what else it is, its key says.
     """
     if isinstance(values, range):
-        return lambda written: written if type(written) is int and written in values else _MISSING
+        return lambda written: [written] if type(written) is int and written in values else []
     if hasattr(values, "rvs"):
-        return lambda written: written if _has_in_support(values, written) else _MISSING
-    by_text: dict[str, Any] = {}
+        return lambda written: [written] if _has_in_support(values, written) else []
+    by_text: dict[str, dict[Any, Any]] = defaultdict(dict)
     for value in values:
-        by_text.setdefault(repr(json_value(value)), value)
-    return lambda written: by_text.get(repr(written), _MISSING)
+        text = _ADDRESS.sub("", repr(json_value(value)))
+        by_text[text].setdefault(value_key(value), value)
+    return lambda written: list(by_text.get(_ADDRESS.sub("", repr(written)), {}).values())
 
 
 def _has_in_support(distribution: Any, number: Any) -> bool:

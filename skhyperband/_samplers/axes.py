@@ -12,14 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import stats
 
-from skhyperband._space import value_key
+from skhyperband._space import draws_integers, value_key
 
 # The quantiles 0 and 1 may be infinite.
 _MARGIN = 1e-9
 # Floats count the integers up to this one.
 LARGEST_EXACT = 2**53
 # Distributions with these quantiles in common are taken as equal.
-_COMPARED = np.array([0.01, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 0.99])
+_COMPARED = (0.01, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 0.99)
 # A longer list without order has one feature, not one for each value.
 MOST_CATEGORIES = 64
 # Numbers whose ends differ by less than this factor are on a linear scale.
@@ -72,6 +72,9 @@ class DistributionAxis:
         self.distribution = distribution
         dist = getattr(distribution, "dist", distribution)
         self.is_discrete = isinstance(dist, stats.rv_discrete)
+        self.has_integers = draws_integers(distribution)
+        is_of_scipy = isinstance(dist, (stats.rv_continuous, stats.rv_discrete))
+        self._has_steps = not is_of_scipy and self._rounds()
 
     def coordinates(self, values: Sequence[Any]) -> np.ndarray:
         """Return the quantile of each value; of a discrete one, the middle of its quantiles."""
@@ -89,14 +92,21 @@ class DistributionAxis:
         """Return the value that has the quantile."""
         value = self.distribution.ppf(min(max(coordinate, _MARGIN), 1 - _MARGIN))
         value = value.item() if hasattr(value, "item") else value
-        return int(value) if self.is_discrete and value == int(value) else value
+        return int(value) if self.has_integers and value == int(value) else value
+
+    def _rounds(self) -> bool:
+        """Return whether different quantiles have the same value."""
+        tried = np.linspace(0.05, 0.95, 7)
+        return not np.allclose(self.coordinates([self.value(q) for q in tried]), tried, atol=1e-6)
 
     def centred(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the middle of the quantiles of discrete values, else the quantiles."""
-        if not self.is_discrete:
-            return coordinates
-        values = self.distribution.ppf(np.clip(coordinates, _MARGIN, 1 - _MARGIN))
-        return self.distribution.cdf(values) - self.distribution.pmf(values) / 2
+        if self.is_discrete:
+            values = self.distribution.ppf(np.clip(coordinates, _MARGIN, 1 - _MARGIN))
+            return self.distribution.cdf(values) - self.distribution.pmf(values) / 2
+        if self._has_steps:
+            return self.coordinates([self.value(coordinate) for coordinate in coordinates])
+        return coordinates
 
     def features(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the quantiles themselves."""
@@ -209,7 +219,8 @@ def _has_quantiles(distribution: Any) -> bool:
     dist = getattr(distribution, "dist", distribution)
     if not isinstance(dist, (stats.rv_continuous, stats.rv_discrete)):
         return hasattr(distribution, "ppf") and hasattr(distribution, "cdf")
-    if not type(distribution).rvs.__module__.startswith("scipy."):
+    draws = type(distribution).rvs, type(dist).rvs, type(dist)._rvs
+    if not all(draw.__module__.startswith("scipy.") for draw in draws):
         return False  # What it draws is not what its quantiles are.
     if isinstance(dist, stats.rv_continuous):
         return True
@@ -231,6 +242,6 @@ def are_equal(one: Axis, other: Axis) -> bool:
         a, b = one.distribution, other.distribution
         return a is b or (
             type(getattr(a, "dist", a)) is type(getattr(b, "dist", b))
-            and np.array_equal(a.ppf(_COMPARED), b.ppf(_COMPARED))
+            and all(one.value(quantile) == other.value(quantile) for quantile in _COMPARED)
         )
     return False

@@ -68,23 +68,19 @@ class ScoreTable:
         more of the resource adds to a score, and less what easy splits add: in the mean of the
         candidates that have both.
         """
-        scores: dict[int, float] = {}
-        n_splits = dict.fromkeys(self._candidates, 1)
-        without_splits = {
-            amount: _without_splits(self._scores[amount])
+        spread = _spread(self._scores.values())
+        by_amount = {
+            amount: _without_splits(self._scores[amount], spread)
             for amount in sorted(self._scores)
             if self._scores[amount]
         }
-        lower: dict[int, np.ndarray] = {}
-        for of_amount in without_splits.values():
-            both = lower.keys() & of_amount.keys()
-            with np.errstate(over="ignore"):
-                gain = _mean(_mean(of_amount[n] - lower[n]) for n in sorted(both))
-            scores = {number: score + gain for number, score in scores.items()}
+        gains = _gains(list(by_amount.values()), spread)
+        scores: dict[int, float] = {}
+        n_splits = dict.fromkeys(self._candidates, 1)
+        for of_amount, gain in zip(by_amount.values(), gains, strict=True):
             for number, values in of_amount.items():
-                scores[number] = _mean(values)
+                scores[number] = _mean(values) + gain
                 n_splits[number] = int(np.isfinite(values).sum())
-            lower = of_amount
         numbers = list(self._candidates)
         return Observations(
             [self._candidates[number] for number in numbers],
@@ -109,14 +105,79 @@ def _without_last_digits(scores: np.ndarray) -> np.ndarray:
         return np.ldexp(np.round(np.ldexp(scores, _N_BITS - exponents)), exponents - _N_BITS)
 
 
-def _without_splits(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+# The scores of candidates on each split, by their number.
+_Scores = dict[int, np.ndarray]
+
+
+def _spread(of_amounts: Iterable[_Scores]) -> float:
+    """Return the distance between the best and the median of all scores."""
+    scores = [values[np.isfinite(values)] for of_one in of_amounts for values in of_one.values()]
+    if not scores:
+        return 0.0
+    known = np.concatenate(scores)
+    with np.errstate(over="ignore"):  # Of the largest numbers that there are.
+        return float(known.max() - np.median(known))
+
+
+def _without_splits(scores: _Scores, spread: float) -> _Scores:
     """Return scores less the mean difference between each split and the most used one."""
     table = np.array(list(scores.values()))
     finite = np.where(np.isfinite(table), table, np.nan)
     reference = int(np.isfinite(table).sum(axis=0).argmax())
-    with np.errstate(over="ignore"):  # Of the largest numbers that there are.
-        offsets = [_mean(column - finite[:, reference]) for column in finite.T]
+    with np.errstate(over="ignore"):
+        offsets = [_mean_difference(column - finite[:, reference], spread) for column in finite.T]
         return dict(zip(scores, finite - np.array(offsets), strict=True))
+
+
+def _gains(of_amounts: Sequence[_Scores], spread: float) -> list[float]:
+    """Return what the most of the resource adds to the scores of each amount.
+
+    An amount is compared with the next one that has some of the same candidates. There may be
+    others between them, of a search with another `max_resources`.
+    """
+    gains = [0.0] * len(of_amounts)
+    for position in reversed(range(len(of_amounts) - 1)):
+        gains[position] = gains[position + 1]
+        for above in range(position + 1, len(of_amounts)):
+            differences = _differences(of_amounts[position], of_amounts[above])
+            if differences:
+                gains[position] = gains[above] + _mean_difference(differences, spread)
+                break
+    return gains
+
+
+def _differences(lower: _Scores, upper: _Scores) -> list[float]:
+    """Return what each candidate gained in the mean of the splits on which it has both scores."""
+    with np.errstate(over="ignore"):
+        by_split = [
+            upper[number] - lower[number] for number in sorted(lower.keys() & upper.keys())
+        ]
+    return [_mean(of_one) for of_one in by_split if np.isfinite(of_one).any()]
+
+
+# A difference is far from the others if it is further from their median than so many times what is
+# usual among them.
+_FAR = 10.0
+
+
+def _mean_difference(differences: Iterable[float], spread: float) -> float:
+    """Return the mean of the finite differences, of which those far from the others are cut short.
+
+    One candidate that diverged would otherwise move all the others. Differences up to the spread
+    of the scores are never far.
+    """
+    known = np.array([value for value in differences if np.isfinite(value)])
+    if len(known) < 2:
+        # There is nothing to compare it with.
+        return float(np.clip(_mean(known), -100 * spread, 100 * spread))
+    if len(known) == 2:
+        # Which of two is unusual? The smaller one changes less.
+        middle = known[np.abs(known).argmin()]
+        far = max(abs(middle), spread)
+    else:
+        middle = np.median(known)
+        far = max(_FAR * np.median(np.abs(known - middle)), spread)
+    return float(np.clip(known, middle - far, middle + far).mean())
 
 
 def _mean(values: Iterable[float]) -> float:

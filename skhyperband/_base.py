@@ -24,7 +24,7 @@ from skhyperband._param_validation import as_seconds
 from skhyperband._plan import Plan
 from skhyperband._preview import preview, timed_preview
 from skhyperband._records import StopReason
-from skhyperband._results import RungTable, has_finite_score
+from skhyperband._results import RungTable
 from skhyperband._run import HalvingRun
 from skhyperband._samplers import Sampler
 from skhyperband._schedule import Bracket, LevelSize, survivors
@@ -94,6 +94,7 @@ class BaseHalvingSearchCV(SearchBase):
     stop_reason_: StopReason
 
     _promoting_metric: str
+    _has_finite_score: bool
 
     def __init__(
         self,
@@ -528,7 +529,7 @@ class BaseHalvingSearchCV(SearchBase):
                 f"This {type(self).__name__} has nothing to refit, since nothing was measured; "
                 "call fit first."
             )
-        if not has_finite_score(self.cv_results_):
+        if not self._has_finite_score:
             raise ValueError(why_not_refitted(self))
         X, y, params = checked_arguments(self, X, y, params)
         fit_params, _, _ = self._route(params)

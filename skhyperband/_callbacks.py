@@ -81,7 +81,8 @@ class SearchCallbacks(Observer):
         subsets = evaluator.new_selector()
 
         def training_part(task: Task) -> dict[str, Any]:
-            train, _ = subsets.train_and_test(task.split, task.n_resources)
+            pairwise = evaluator.is_pairwise(task)
+            train, _ = subsets.train_and_test(task.split, task.n_resources, pairwise)
             data, params = train.fit_arguments()
             return _hook_arguments(*data, params=params)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import indexable
 
 from skhyperband._messages import repr_of
@@ -58,7 +59,10 @@ def checked_data(X: Any, y: Any, params: Mapping[str, Any]) -> tuple[Any, Any]:
         raise ValueError(f"X and y must have a value for each sample: {error}") from error
     if n_rows(X) == 0:
         raise ValueError("X has 0 samples; give it at least as many as cv has splits.")
-    for name in ("sample_weight", "groups"):
+    names = ["sample_weight"]
+    if not get_config()["enable_metadata_routing"]:  # Otherwise they may be for the estimator.
+        names.append("groups")
+    for name in names:
         value = params.get(name)
         if hasattr(value, "__len__") and n_rows(value) != n_rows(X):
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import sklearn
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from skhyperband._continuation import Continuation, ContinuationStrategy, TrainingIncrement
 from skhyperband._executors.states import State
@@ -100,11 +101,19 @@ class Evaluator:
         self._filters = every_time(warnings.filters)
         self._threads = FitThreads()
         self._subsets = self.new_selector()
+        shape = getattr(self.X, "shape", ())
+        is_square = len(shape) == 2 and shape[0] == shape[1]
+        self._may_be_pairwise = is_square or get_tags(self.estimator).input_tags.pairwise
+
+    def is_pairwise(self, task: Task) -> bool:
+        """Return whether the candidate expects X with a column for each sample."""
+        if not self._may_be_pairwise:
+            return False
+        return bool(get_tags(self._estimator_for(task)).input_tags.pairwise)
 
     def new_selector(self) -> SubsetSelector:
         """Return what selects the rows of tasks."""
         return SubsetSelector(
-            estimator=self.estimator,
             X=self.X,
             y=self.y,
             splits=self.splits,
@@ -155,7 +164,9 @@ class Evaluator:
     # --- fitting
 
     def _fit(self, task: Task) -> _Fit:
-        train, _ = self._subsets.train_and_test(task.split, task.n_resources)
+        train, _ = self._subsets.train_and_test(
+            task.split, task.n_resources, self.is_pairwise(task)
+        )
         if task.state is not None:
             continued = self._continue(task.state.read(), task, train)
             if continued is not None:
@@ -233,10 +244,11 @@ class Evaluator:
         return self._check_scores(scores)
 
     def _call_scorer(self, estimator: Any, task: Task, on_train: bool) -> Any:
+        part = task.split, task.n_resources, self.is_pairwise(task)
         if on_train:
-            subset = self._subsets.train_for_scoring(task.split, task.n_resources)
+            subset = self._subsets.train_for_scoring(*part)
         else:
-            _, subset = self._subsets.train_and_test(task.split, task.n_resources)
+            _, subset = self._subsets.train_and_test(*part)
         data, score_params = subset.fit_arguments()
         return self.scorer(estimator, *data, **score_params)
 

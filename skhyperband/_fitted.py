@@ -27,8 +27,11 @@ def attributes_of_run(
 ) -> dict[str, Any]:
     """Return the attributes that do not depend on which candidate is the best, by name."""
     scorers = named_scorers(evaluator.scorer)
-    names = list(scorers) if scorers else metric_names(history.outcomes.values())
-    metric = rule.promoting(names)
+    names = list(scorers) if scorers else metric_names(history.outcomes)
+    outcomes = history.outcomes.values()
+    # While everything fails, a callable has not said whether it has several metrics.
+    is_known = scorers or any(outcome.test_scores is not None for outcome in outcomes)
+    metric = rule.promoting(names) if is_known else "score"
     tables = ResultTables(history, evaluator.resource, rule.error_value)
     results = tables.cv_results(
         names or ["score"], return_train_score=evaluator.return_train_score
@@ -37,9 +40,10 @@ def attributes_of_run(
         "multimetric_": names is not None,
         "scorer_": scorers or evaluator.scorer,
         "_promoting_metric": metric,
+        "_has_finite_score": any(outcome.has_finite_score for outcome in outcomes),
         "cv_results_": results,
         "rungs_": tables.rungs(results[f"mean_test_{metric}"], plan.max_resources),
-        "n_replayed_": sum(outcome.replayed for outcome in history.outcomes.values()),
+        "n_replayed_": sum(outcome.replayed for outcome in outcomes),
         "plan_": executed_plan(plan, history, space_exhausted=brackets.space_exhausted),
         "resource_": plan.resource,
         "n_splits_": plan.n_splits,

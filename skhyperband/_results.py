@@ -1,7 +1,7 @@
 """Computes the results of a search from its history: `cv_results_`, ranks and `rungs_`."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby, pairwise
 from typing import Any
@@ -44,12 +44,16 @@ def measured_metrics(results: Results) -> list[str]:
     return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
 
 
-def metric_names(outcomes: Iterable[Outcome]) -> list[str] | None:
-    """Return the names of the metrics, or None if the scorer returned single numbers."""
-    for outcome in outcomes:
+def metric_names(outcomes: Mapping[EvaluationKey, Outcome]) -> list[str] | None:
+    """Return the names of the metrics, or None if the scorer returned single numbers.
+
+    A scorer may leave out a metric of some candidates.
+    """
+    names: dict[str, None] = {}
+    for _, outcome in sorted(outcomes.items(), key=lambda one: one[0]):
         if isinstance(outcome.test_scores, dict):
-            return list(outcome.test_scores)
-    return None
+            names |= dict.fromkeys(outcome.test_scores)
+    return list(names) or None
 
 
 # --- the tables --------------------------------------------------------------------
@@ -380,15 +384,6 @@ def rank(n_resources: np.ndarray, n_splits: np.ndarray, scores: np.ndarray) -> n
     ranks = np.empty(len(order), dtype=np.int32)
     ranks[order] = first_of_rank[np.cumsum(differs_from_previous) - 1] + 1
     return ranks
-
-
-def has_finite_score(results: Results) -> bool:
-    """Return whether any candidate has a finite score of any metric on any split."""
-    return any(
-        np.isfinite(column).any()
-        for name, column in results.items()
-        if name.startswith("split") and "_test_" in name
-    )
 
 
 def failed_with_more(results: Results, row: int) -> bool:

@@ -76,9 +76,8 @@ class MetricRule:
     def of_best_score(self, results: Results) -> str:
         """Return the metric of `best_score_`: the one that `refit` names, else the one that promotes."""
         names = measured_metrics(results)
-        if isinstance(self.refit, str) and self.refit in names:
-            return self.refit
-        return self.rank_by or names[0]
+        chosen = [self.refit, self.rank_by]
+        return next((name for name in chosen if isinstance(name, str) and name in names), names[0])
 
     def judge(self, outcome: Outcome) -> float:
         """Return the score that promotes; raise for a failure that must end the search."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.base import _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import BaseShuffleSplit
 from sklearn.model_selection._search import (
@@ -53,11 +53,22 @@ n_rows = _num_samples
 select_rows = _safe_indexing
 
 
-def select_split(
-    estimator: Any, X: Any, y: Any, rows: np.ndarray, train: np.ndarray | None = None
-) -> tuple[Any, Any]:
-    """Select rows of X and y; of a pairwise X also the columns, those of `train` for a test part."""
-    return _safe_split(estimator, X, y, rows, train)
+class _ForPairwise(BaseEstimator):
+    """Expects X with a column for each sample."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = True
+        return tags
+
+
+_FOR_PAIRWISE, _FOR_OTHERS = _ForPairwise(), BaseEstimator()
+
+
+def select_split(X: Any, y: Any, rows: np.ndarray, columns: np.ndarray | None) -> tuple[Any, Any]:
+    """Select rows of X and y; of a pairwise X also columns."""
+    estimator = _FOR_OTHERS if columns is None else _FOR_PAIRWISE
+    return _safe_split(estimator, X, y, rows, columns)
 
 
 def select_metadata(X: Any, params: Mapping[str, Any], rows: np.ndarray | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Selects rows of the data, and gives every fit and every scorer a private copy of them."""
 
 import copy
+import datetime
 import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ import scipy.sparse
 from skhyperband._resources import Resource, Split
 from skhyperband._sklearn_compat import n_rows, select_metadata, select_rows, select_split
 
-_IMMUTABLE = (type(None), numbers.Number, str, bytes, np.generic)
+_IMMUTABLE = (
+    *(type(None), numbers.Number, str, bytes, np.generic),
+    *(datetime.date, datetime.time, datetime.timedelta),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def _copy_of_pandas(value: Any) -> Any:
     for position in range(value.shape[1]):
         column = value.iloc[:, position]
         if _has_mutable_cells(column):
-            copied.isetitem(position, private_copy(column.to_numpy(copy=True)))
+            copied.isetitem(position, _copy_of_pandas(column))
     return copied
 
 
@@ -116,8 +120,6 @@ class SubsetSelector:
 
     Attributes
     ----------
-    estimator : estimator
-        Its tags say whether X is pairwise.
     X, y : array-like
         The whole data; y may be None.
     splits : list of Split
@@ -126,7 +128,6 @@ class SubsetSelector:
         Metadata; what has a value for each sample is selected like X.
     """
 
-    estimator: Any
     X: Any
     y: Any
     splits: list[Split]
@@ -135,23 +136,29 @@ class SubsetSelector:
     score_params: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        self._last: tuple[tuple[int, int], Subset, Subset] | None = None
+        self._last: tuple[tuple[int, int, bool], Subset, Subset] | None = None
 
-    def train_and_test(self, split: int, n_resources: int) -> tuple[Subset, Subset]:
-        """Return the training part of a rung, and the test part."""
-        key = split, n_resources
+    def train_and_test(
+        self, split: int, n_resources: int, pairwise: bool
+    ) -> tuple[Subset, Subset]:
+        """Return the training part of a rung, and the test part.
+
+        A pairwise X has a column for each sample; those of the training part are selected.
+        """
+        key = split, n_resources, pairwise
         last = self._last  # Read once, since other threads may replace it.
         if last is not None and last[0] == key:
             return last[1:]
         rows = self._train_rows(split, n_resources)
-        train = self._select(rows, None, self.fit_params)
-        test = self._select(self.splits[split].test, rows, self.score_params)
+        train = self._select(rows, rows if pairwise else None, self.fit_params)
+        test_rows = self.splits[split].test
+        test = self._select(test_rows, rows if pairwise else None, self.score_params)
         self._last = key, train, test
         return train, test
 
-    def train_for_scoring(self, split: int, n_resources: int) -> Subset:
+    def train_for_scoring(self, split: int, n_resources: int, pairwise: bool) -> Subset:
         """Return the training part of a rung with the metadata that scorers take."""
-        train, _ = self.train_and_test(split, n_resources)
+        train, _ = self.train_and_test(split, n_resources, pairwise)
         rows = self._train_rows(split, n_resources)
         return Subset(train.X, train.y, *self._metadata(self.score_params, rows))
 
@@ -165,9 +172,9 @@ class SubsetSelector:
         return self.resource.train_rows(self.splits[split], n_resources)
 
     def _select(
-        self, rows: np.ndarray, train: np.ndarray | None, params: Mapping[str, Any]
+        self, rows: np.ndarray, columns: np.ndarray | None, params: Mapping[str, Any]
     ) -> Subset:
-        X, y = select_split(self.estimator, self.X, self.y, rows, train)
+        X, y = select_split(self.X, self.y, rows, columns)
         return Subset(X, y, *self._metadata(params, rows))
 
     def _metadata(

@@ -16,11 +16,17 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from skhyperband._continuation import Continuation
 from skhyperband._fit_warnings import Source, warn_once
 from skhyperband._history import SearchHistory
-from skhyperband._messages import counted, message_of_traceback, repr_of, str_of
+from skhyperband._messages import (
+    counted,
+    exception_of_traceback,
+    message_of_traceback,
+    repr_of,
+    str_of,
+)
 from skhyperband._plan import Plan
-from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores
+from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores, StateKey
 from skhyperband._resources import N_SAMPLES
-from skhyperband._results import failed_with_more, has_finite_score
+from skhyperband._results import failed_with_more
 from skhyperband._schedule import Rung, largest_power
 from skhyperband._space import Candidate
 
@@ -60,7 +66,7 @@ def warn_after_fits(
     send(non_finite_message(history))
     send(exhausted_space_message(search, plan, history.n_distinct))
     send(lost_states_message(lost_states, search.estimator))
-    send(fresh_fits_message(search, search.cv_results_, search.n_replayed_))
+    send(fresh_fits_message(search, history))
 
 
 # --- before the fits ---------------------------------------------------------------
@@ -245,9 +251,11 @@ def describe_failures(
 
 
 def _kind(text: str) -> str:
-    """Return the traceback without the message, which may differ each time."""
-    frames, _, error = text.strip().rpartition("\n")
-    return frames + error.partition(":")[0]
+    """Return where it failed and with which exception, without messages, which may differ."""
+    frames = [line for line in text.splitlines() if line.startswith('  File "')]
+    if not frames:
+        return text.partition(":")[0]
+    return "\n".join([*frames, exception_of_traceback(text)])
 
 
 def non_finite_message(history: SearchHistory) -> str | None:
@@ -385,7 +393,7 @@ def no_candidates_message(search: Any) -> str | None:
 def why_not_refitted(search: Any) -> str:
     """Return why a search with results has no best estimator, and what to do about it."""
     name = type(search).__name__
-    if not has_finite_score(search.cv_results_):
+    if not search._has_finite_score:
         return (
             f"This {name} is not fitted: no evaluation gave a finite score. See the error of fit, "
             "and call fit again."
@@ -426,15 +434,22 @@ def lost_states_message(problems: Sequence[str], estimator: Any) -> str | None:
     )
 
 
-def fresh_fits_message(search: Any, results: Mapping[str, Any], n_replayed: int) -> str | None:
+def fresh_fits_message(search: Any, history: SearchHistory) -> str | None:
     """Return a message if ``continue_training=True`` continued nothing."""
-    if search.continue_training is not True or not results["iter"].any():
+    if search.continue_training is not True or search.n_replayed_ > 0:
         return None
-    fresh = results["n_resources_trained"] >= results["n_resources"]
-    if not fresh.all() or n_replayed > 0:
+    lowest: dict[StateKey, int] = {}
+    for key in sorted(history.outcomes):
+        lowest.setdefault(key.state_key, key.n_resources)
+    with_more = {
+        key: outcome
+        for key, outcome in history.outcomes.items()
+        if key.n_resources > lowest[key.state_key] and outcome.failure is None
+    }
+    if not with_more or any(o.n_trained < key.n_resources for key, o in with_more.items()):
         return None
-    first = clone(results["params"][0], safe=False)
-    estimator = clone(search.estimator).set_params(**first)
+    candidate = history.candidates[min(with_more).candidate]
+    estimator = clone(search.estimator).set_params(**clone(candidate, safe=False))
     reason = Continuation(search.continue_training, search.plan_.resource).why_fresh(estimator)
     return (
         f"continue_training=True, but every {type(search.estimator).__name__} was fitted fresh: "

@@ -86,6 +86,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import _safe_indexing
 
@@ -2355,21 +2356,22 @@ def test_reason_of_fresh_fits_is_the_real_one(name):
     assert why.startswith(reason)
 
 
-def test_true_names_the_parameter_that_makes_it_impossible(classification):
+@pytest.mark.parametrize("min_splits", [None, 1])
+def test_true_names_the_parameter_that_makes_it_impossible(classification, min_splits):
     """The warning says which one, with its value, and not that nothing is known."""
     search = published(
         SuccessiveHalvingSearchCV,
         BaggingClassifier(oob_score=True, random_state=0),
         {"max_samples": uniform(0.2, 0.7)},
-        n_candidates=3,
+        n_candidates=9 if min_splits else 3,
         resource="n_estimators",
         min_resources=20,
         max_resources=60,
-        cv=2,
+        cv=5 if min_splits else 2,
         continue_training=True,
         random_state=0,
         refit=False,
-    )
+    ).set_params(min_splits=min_splits)
 
     with pytest.warns(
         UserWarning, match="fitted fresh: with oob_score=True, it refuses"
@@ -2386,6 +2388,35 @@ def test_other_values_do_not_warn_if_nothing_could_be_continued(mode, classifica
     search = free_search(Scored(), continue_training=mode).fit(*classification)
 
     assert search.plan_.cost() == spent(search)
+
+
+def test_true_is_not_judged_by_candidates_that_fail(classification):
+    """Those may lack the parameter that is the resource, which `fit` must survive."""
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Pipeline([("pca", PCA()), ("model", BaggingClassifier(oob_score=True, random_state=0))]),
+        {
+            "model": [
+                SVC(),
+                *(BaggingClassifier(oob_score=True, max_samples=m) for m in (0.5, 0.9)),
+            ]
+        },
+        n_candidates="all",
+        resource="model__n_estimators",
+        min_resources=20,
+        max_resources=60,
+        cv=2,
+        continue_training=True,
+        random_state=0,
+    )
+
+    with (
+        pytest.warns(FitFailedWarning, match="2 of 8 evaluations failed"),
+        pytest.warns(UserWarning, match="True, but every Pipeline was fitted fresh: its step"),
+    ):
+        search.fit(*classification)
+
+    assert hasattr(search, "best_estimator_")
 
 
 def test_true_says_nothing_where_there_is_nothing_to_go_on_from(classification):

@@ -1,5 +1,6 @@
 import copy
 import ctypes
+import datetime
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.ensemble import IsolationForest
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
@@ -385,6 +386,51 @@ def test_pairwise_data_are_cut_in_rows_and_columns(pairwise, columns):
     assert {shape[0] for step, shape in Shapes.seen if step == "fit"} == {20, 60, 90}
     assert {shape[0] for step, shape in Shapes.seen if step == "score"} == {30}
     assert sorted({shape[1] for _, shape in Shapes.seen}) == columns
+
+
+def test_candidates_may_be_pairwise_or_not():
+    """As in scikit-learn's searches, it is the candidate that says what its X is."""
+    X, y = kernel()
+    y = np.arange(N) % 2
+    Shapes.seen = []
+
+    space = {"tag": [0, 1, 2], "pairwise": [True, False]}
+    search = search_of(Shapes(), space, n_candidates="all").fit(X, y)
+
+    assert search.n_candidates_[0] == 6
+    widths = {(step, shape[1]) for step, shape in Shapes.seen if shape[0] in (20, 30)}
+    assert widths >= {("fit", 20), ("fit", N), ("score", 20), ("score", N)}
+
+
+def test_estimator_that_is_pairwise_may_have_candidates_that_are_not():
+    """Its data need not be square then."""
+    X, y = counts()
+    space = {"kernel": ["rbf", "linear"], "C": [0.1, 1.0, 10.0]}
+
+    search = search_of(SVC(kernel="precomputed"), space).fit(X, y)
+
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_objects_in_a_frame_keep_their_type():
+    """A column of dates stays one of objects in each fit, as it is in the refit."""
+    pandas = pytest.importorskip("pandas")
+    days = [datetime.datetime(2020, 1, 1) + datetime.timedelta(days=i) for i in range(N)]
+    cells = {"dates": days, "periods": list(pandas.period_range("2020-01-01", periods=N))}
+    cells["lists"] = [[i] for i in range(N)]
+    X = pandas.DataFrame({name: pandas.Series(v, dtype=object) for name, v in cells.items()})
+    X["number"] = np.arange(N) / N
+    y = np.arange(N) % 2
+    seen = set()
+
+    def note(frame):
+        seen.add(tuple(map(str, frame.dtypes)))
+        return frame[["number"]]
+
+    model = make_pipeline(FunctionTransformer(note), LogisticRegression())
+    search_of(model, {"logisticregression__C": [0.1, 1.0, 10.0]}).fit(X, y)
+
+    assert seen == {("object", "object", "object", "float64")}
 
 
 @pytest.mark.parametrize("make", [sp.csr_matrix, sp.csr_array, np.asarray])

@@ -101,9 +101,12 @@ def test_search_without_a_fit_says_so(search_class, classification):
         search_of(search_class, Scored()).predict(classification[0])
 
 
-def test_search_that_failed_wholly_does_not_name_refit_best(search_class, classification):
-    """Where nothing finite was measured there is no best candidate to be fitted."""
-    search = search_of(search_class, Failing(below=2.0))
+@pytest.mark.parametrize("error_score", [np.nan, 0.0])
+def test_search_that_failed_wholly_does_not_name_refit_best(
+    search_class, classification, error_score
+):
+    """Where nothing was measured there is no best candidate to be fitted."""
+    search = search_of(search_class, Failing(below=2.0), error_score=error_score)
     with pytest.raises(ValueError, match="None of the"):
         search.fit(*classification)
 

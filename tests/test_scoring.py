@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Failing, Noting
+from tests.estimators import Failing, Noting, Scored
 from tests.published import published
 
 SMOOTHING = {"var_smoothing": loguniform(1e-9, 10)}
@@ -583,19 +583,41 @@ def test_metric_that_promotes_may_fail(classification):
     assert np.isfinite(search.cv_results_["mean_test_down"]).all()
 
 
-def test_metric_that_a_callable_leaves_out_is_an_error_score(classification):
-    """A dict without a metric that other evaluations gave counts as failed there."""
+@pytest.mark.parametrize("left_out_below", [True, False])
+def test_metric_that_a_callable_leaves_out_is_an_error_score(classification, left_out_below):
+    """A dict without a metric that other evaluations gave counts as failed, also the first one."""
+
+    def leaves_out(quality):
+        return (quality < 0.5) == left_out_below
 
     def scorer(estimator, X, y):
         scores = {"up": estimator.quality, "other": 1.0}
-        return scores if estimator.quality >= 0.5 else {"up": estimator.quality}
+        return {"up": estimator.quality} if leaves_out(estimator.quality) else scores
 
     search = contrary_search(scoring=scorer, rank_by="up").fit(*classification)
 
     results = search.cv_results_
+    assert 0 < np.isnan(results["mean_test_other"]).sum() < len(results["params"])
     np.testing.assert_array_equal(
-        np.isnan(results["mean_test_other"]), results["param_quality"] < 0.5
+        np.isnan(results["mean_test_other"]), leaves_out(results["param_quality"].astype(float))
     )
+
+
+def test_callable_that_always_fails_is_not_blamed_on_rank_by(classification, search_class):
+    """Nothing has said yet whether it returns several metrics; its own error counts."""
+
+    def scorer(estimator, X, y):
+        raise NameError("undefined_name")
+
+    search = search_class(
+        Scored(), {"quality": uniform()}, scoring=scorer, rank_by="auc", resource="n_units"
+    ).set_params(max_resources=9)
+
+    with pytest.raises(ValueError, match=r"\Aundefined_name \(NameError\)"):
+        search.fit(*classification)
+
+    assert search.stop_reason_ == "interrupted"
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
 
 
 SCORERS_THAT_RAISE = {

@@ -101,7 +101,7 @@ class Evaluator:
         self._filters = every_time(warnings.filters)
         self._threads = FitThreads()
         self._subsets = self.new_selector()
-        shape = getattr(self.X, "shape", ())
+        shape: Any = getattr(self.X, "shape", ())
         is_square = len(shape) == 2 and shape[0] == shape[1]
         self._may_be_pairwise = is_square or get_tags(self.estimator).input_tags.pairwise
 

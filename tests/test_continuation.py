@@ -2412,7 +2412,9 @@ def test_true_is_not_judged_by_candidates_that_fail(classification):
 
     with (
         pytest.warns(FitFailedWarning, match="2 of 8 evaluations failed"),
-        pytest.warns(UserWarning, match="True, but every Pipeline was fitted fresh: its step"),
+        pytest.warns(
+            UserWarning, match="True, but every Pipeline was fitted fresh: the step 'pca'"
+        ),
     ):
         search.fit(*classification)
 

@@ -23,7 +23,7 @@ from sklearn.model_selection import cross_val_score
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._executors import cluster_worker, make_executor
 from skhyperband._executors.broadcast import pack
-from skhyperband._executors.cluster import ClusterExecutor
+from skhyperband._executors.cluster import ClusterExecutor, Died
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
 from skhyperband._records import StateKey
@@ -198,6 +198,34 @@ def test_workers_may_be_named(dask_client):
         found = scores(executor.run(tasks_of(6)))
 
     assert set(found.values()) == {float(process)}
+
+
+def test_a_task_of_dask_may_bring_nothing_of_a_resource_along():
+    """Its worker must have it all the same, as Dask wants it."""
+    pytest.importorskip("distributed")
+    from skhyperband._executors.dask_cluster import _room
+
+    worker = {"nthreads": 2, "resources": {"GPU": 1}}
+
+    assert _room(worker, {}) == _room(worker, {"GPU": 0}) == 2
+    assert _room(worker, {"GPU": 1}) == 1
+    assert _room(worker, {"licence": 0}) == 0
+
+
+def test_a_task_of_ray_needs_room_on_one_node(ray_cluster, monkeypatch):
+    """Four machines with two cores each have no room for a task with four cores."""
+    nodes = [{"Alive": True, "Resources": {"CPU": 2.0, "memory": 8e9}}] * 4
+    nodes += [{"Alive": False, "Resources": {"CPU": 8.0}}]
+    monkeypatch.setattr(ray_cluster, "nodes", lambda: nodes)
+    from skhyperband._executors.ray_cluster import RayCluster
+
+    def n_workers(**options):
+        with joblib.parallel_config(backend="ray", ray_remote_args=options):
+            return RayCluster(tenfold, joblib.parallel.get_active_backend()[0]).count_workers()
+
+    assert n_workers(num_cpus=4) == 0
+    assert n_workers(num_cpus=2) == 4
+    assert n_workers(num_cpus=0.5, memory=4e9) == 8
 
 
 def test_options_of_rays_tasks_are_used(ray_cluster, marks):
@@ -469,6 +497,74 @@ def test_results_that_have_come_are_kept_when_the_scheduler_is_lost():
 
     assert 1 <= len(finished) < 5
     assert len(finished) + len(cluster.cancelled) == cluster.n_submitted
+
+
+class WithSuspects:
+    """A cluster of three workers, on which some tasks end their worker for a number of times."""
+
+    name, patience = "fake", 0.0
+
+    def __init__(self, deaths):
+        self.deaths = dict(deaths)
+        self.running = []
+        self.beside = []
+
+    def start(self):
+        return contextlib.nullcontext()
+
+    def count_workers(self):
+        return 3
+
+    def look_after_workers(self):
+        pass
+
+    def submit(self, submission):
+        self.running.append(submission)
+
+    def collect(self, timeout):
+        """Return all that is running; what is tried alone takes some time."""
+        alone = [submission for submission in self.running if submission.alone]
+        self.beside += [len(self.running) - 1 for _ in alone]
+        if len(self.beside) % 2:
+            return []
+        running, self.running = self.running, []
+        collected = []
+        for submission in running:
+            number = pickle.loads(submission.task).split
+            while self.deaths.get(number, 0) > 0 and not submission.is_given_up:
+                self.deaths[number] -= 1
+                submission.n_deaths += 1
+            result = Died() if submission.is_given_up else outcome_of(10 * number)
+            collected.append((submission, result))
+        return collected
+
+    def cancel(self, submissions):
+        pass
+
+
+def test_nothing_else_runs_beside_a_task_that_is_tried_alone():
+    """Idle workers get no tasks of the next level then, whose memory could end it again."""
+    cluster = WithSuspects({1: 2})
+    further = iter([[task_of(number)] for number in range(4, 8)])
+    with ClusterExecutor(cluster, None, "2*n_jobs") as executor:
+        finished = dict(executor.run(tasks_of(4), more=lambda n: next(further, [])))
+
+    assert cluster.beside == [0, 0]
+    assert {at: outcome.test_scores for at, outcome in finished.items()} == {
+        position: 10.0 * position for position in range(8)
+    }
+
+
+@pytest.mark.parametrize(("deaths", "fails"), [(2, False), (3, False), (4, True)])
+def test_one_of_several_suspects_may_be_hit_by_another(deaths, fails):
+    """A cancelled task may still be running, and end the worker of the one that is tried alone."""
+    cluster = WithSuspects({0: deaths, 1: 10})
+    with ClusterExecutor(cluster, None, "2*n_jobs") as executor:
+        finished = dict(executor.run(tasks_of(3)))
+
+    assert (finished[0].failure is not None) == fails
+    assert finished[1].failure is not None
+    assert finished[2].failure is None
 
 
 def test_client_may_be_closed_during_a_search():

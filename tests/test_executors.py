@@ -4,6 +4,7 @@ For a new executor, add a function that prepares it to `ENGINES`. The cases need
 """
 
 import contextlib
+import errno
 import functools
 import gc
 import math
@@ -227,6 +228,27 @@ def test_every_task_comes_back_once_with_its_position(start):
         found = [scores(executor.run([task_of(number) for number in run])) for run in runs]
 
     assert found == [{at: 10.0 * number for at, number in enumerate(run)} for run in runs]
+
+
+@every_executor
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("my executor has had a shutdown"), OSError(errno.ENOSPC, "No space left")],
+    ids=["shutdown", "no-space"],
+)
+def test_error_of_the_caller_is_raised_as_it_is(start, error):
+    """It is not taken for one of the engine, whose message it may resemble."""
+    announced = []
+
+    def fail(position):
+        announced.append(position)
+        raise error
+
+    with start(tenfold) as executor, pytest.raises(type(error)) as raised:
+        list(executor.run(tasks_of(3), fail))
+
+    assert raised.value is error
+    assert len(announced) == 1
 
 
 @every_executor

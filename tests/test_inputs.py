@@ -1,6 +1,7 @@
 import copy
 import ctypes
 import datetime
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -324,6 +325,20 @@ def test_memory_mapped_inputs(tmp_path, n_jobs, assert_same_results):
     search = search_of(GaussianNB(), SMOOTHING, n_jobs=n_jobs).fit(*mapped)
 
     assert isinstance(mapped[0], np.memmap)
+    assert_same_results(
+        search.cv_results_, search_of(GaussianNB(), SMOOTHING).fit(X, y).cv_results_
+    )
+
+
+def test_memory_mapped_input_without_a_file_name(assert_same_results):
+    """Other processes cannot open a temporary file that has no name; they get a copy."""
+    X, y = numbers()
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, float, "w+", shape=X.shape)
+        mapped[:] = X
+
+        search = search_of(GaussianNB(), SMOOTHING, n_jobs=2).fit(mapped, y)
+
     assert_same_results(
         search.cv_results_, search_of(GaussianNB(), SMOOTHING).fit(X, y).cv_results_
     )

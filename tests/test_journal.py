@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import sqlite3
 import stat
@@ -528,6 +529,35 @@ def test_writers_that_take_turns_are_never_two(path):
 
     assert sum(n_held for n_held, _ in counts) > 20
     assert sum(n_together for _, n_together in counts) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_children_of_a_search_that_was_killed_do_not_hold_its_lock(path):
+    """A fit may have forked processes that live on, such as those of a pool."""
+    program = """
+import os, signal, sys, time
+from skhyperband._journal.database import Journal
+from tests.journals import IDENTITY
+journal = Journal(sys.argv[1], IDENTITY)
+child = os.fork()
+if child == 0:
+    print("ready", os.getpid(), flush=True)
+    time.sleep(600)
+time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as search:
+        _, child = search.stdout.readline().split()
+        try:
+            with pytest.raises(ValueError, match="another search is writing"):
+                opened(path)
+            search.kill()
+            search.wait()
+
+            opened(path).close()
+        finally:
+            os.kill(int(child), signal.SIGKILL)
 
 
 def test_lock_that_was_left_behind_is_no_lock(path):

@@ -345,6 +345,18 @@ def test_processes_end_with_their_owner():
     wait_for_the_end_of([process])
 
 
+def test_processes_that_died_while_they_were_idle_are_no_failures():
+    """Several may have been ended since their last task, such as where memory ran out."""
+    evaluate = LimitedEvaluate(Adding(), LIMIT)
+    first = [evaluate._take(0) for _ in range(3)]
+    for process in first:
+        evaluate._idle.append(limited._IdleProcess(process))
+        process.kill()
+
+    assert evaluate(Task({}, 1, 0)).test_scores == 1.0
+    evaluate.close()
+
+
 def test_running_evaluations_can_be_ended_from_another_thread():
     """They are skipped, and the callable can be used again."""
     evaluate = LimitedEvaluate(Adding(), 600.0)

@@ -181,8 +181,9 @@ class _MappingPickler(cloudpickle.CloudPickler):
     """Pickles an array that is mapped from a file as the name of the file."""
 
     def reducer_override(self, obj: Any) -> Any:
-        # With mode "c" the array may differ from the file.
-        if type(obj) is np.memmap and isinstance(obj.base, mmap.mmap) and obj.mode != "c":
+        # With mode "c" the array may differ from the file, and a temporary file may have no name.
+        is_mapped = type(obj) is np.memmap and isinstance(obj.base, mmap.mmap) and obj.mode != "c"
+        if is_mapped and obj.filename is not None and os.path.exists(obj.filename):
             order = "C" if obj.flags.c_contiguous else "F"
             mode = "r" if obj.mode == "r" else "c"
             arguments = (str(obj.filename), obj.dtype, mode, obj.offset, obj.shape, order)

@@ -91,7 +91,7 @@ class RemoteStateStore:
 
 @dataclass(frozen=True)
 class Died:
-    """In place of a result: the worker ended twice, or once with no other task on the cluster."""
+    """In place of a result: the worker ended more often than it may."""
 
 
 @dataclass(eq=False)
@@ -105,6 +105,8 @@ class Submission:
     state : RemoteState or None
     keeps_state : bool
         Whether the task may have a state.
+    n_allowed_deaths : int
+        How often its worker may end before it is given up.
     alone : bool
         Whether the cluster has no other task of this search.
     handle : object
@@ -118,6 +120,7 @@ class Submission:
     task: bytes
     state: RemoteState | None
     keeps_state: bool
+    n_allowed_deaths: int
     alone: bool
     handle: Any = None
     n_deaths: int = 0
@@ -126,7 +129,7 @@ class Submission:
     @property
     def is_given_up(self) -> bool:
         """Whether it is not sent again, since its worker has ended too often."""
-        return self.n_deaths > (0 if self.alone else 1)
+        return self.n_deaths > self.n_allowed_deaths
 
 
 CollectedResult = tuple[Submission, Outcome | Skipped | Died]
@@ -230,6 +233,7 @@ class ClusterExecutor:
         taken = list(tasks)
         waiting = collections.deque(range(len(taken)))
         suspects: list[int] = []
+        n_suspects = 0
         running: dict[Submission, int] = {}
         self._had_workers_at = time.monotonic()
         try:
@@ -239,7 +243,8 @@ class ClusterExecutor:
                     running[self._submit(taken[position])] = position
                     on_start(position)
                 n_idle = self.n_workers - len(running)
-                is_idle = n_idle > 0 and not waiting and not suspects
+                is_alone = any(submission.alone for submission in running)
+                is_idle = n_idle > 0 and not (waiting or suspects or is_alone)
                 if is_idle and (further := more(n_idle)):
                     waiting.extend(range(len(taken), len(taken) + len(further)))
                     taken.extend(further)
@@ -248,7 +253,10 @@ class ClusterExecutor:
                     if not suspects:
                         return
                     position = suspects.pop(0)
-                    running[self._submit(taken[position], alone=True)] = position
+                    # Another suspect, which was cancelled, may still be running.
+                    n_allowed_deaths = 0 if n_suspects == 1 else 1
+                    submission = self._submit(taken[position], n_allowed_deaths, alone=True)
+                    running[submission] = position
                 # Before results are taken, which would be lost if this raises.
                 self._check_workers()
                 collected = self._cluster.collect(_INTERVAL)
@@ -260,14 +268,16 @@ class ClusterExecutor:
                         yield FinishedTask(position, worker_died(taken[position]))
                     else:
                         suspects.append(position)
+                        n_suspects += 1
         finally:
             self._cluster.cancel(running)
 
-    def _submit(self, task: Task, *, alone: bool = False) -> Submission:
+    def _submit(self, task: Task, n_allowed_deaths: int = 1, *, alone: bool = False) -> Submission:
         submission = Submission(
             cloudpickle.dumps(task._replace(state=None), protocol=pickle.HIGHEST_PROTOCOL),
             state=task.state,
             keeps_state=task.keeps_state,
+            n_allowed_deaths=n_allowed_deaths,
             alone=alone,
         )
         self._cluster.submit(submission)

@@ -42,10 +42,13 @@ class _Futures:
         The result and the pickled state.
     result : Future
         The result alone. It comes here, while the state stays.
+    number : int
+        How many tasks had been submitted then.
     """
 
     evaluated: Any
     result: Any
+    number: int
 
 
 class DaskCluster:
@@ -71,6 +74,8 @@ class DaskCluster:
         # The workers that have the evaluator: their addresses, and what tells them from others
         # that had the same address.
         self._supplied: dict[str, str] = {}
+        # How many tasks had been submitted when a worker had got the evaluator.
+        self._n_before_supply: dict[str, int] = {}
         self._n_submitted = 0
         # Futures that are done, and events of workers that ended; other threads put them here.
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -101,7 +106,9 @@ class DaskCluster:
         if new:
             # A worker may have ended meanwhile. Those that got nothing have their turn next time.
             with contextlib.suppress(OSError):
-                self._supplied |= {address: workers[address] for address in self._send_data(new)}
+                supplied = self._send_data(new)
+                self._supplied |= {address: workers[address] for address in supplied}
+                self._n_before_supply |= dict.fromkeys(supplied, self._n_submitted)
 
     def _send_data(self, addresses: list[str]) -> list[str]:
         """Send the evaluator from one worker to the next; return those that have it now.
@@ -135,15 +142,7 @@ class DaskCluster:
     def count_workers(self) -> int:
         """Return the number of threads that have the resources that a task brings along."""
         wanted = self._options.get("resources") or {}
-        return sum(
-            min(
-                worker["nthreads"],
-                *(int(worker["resources"].get(name, 0) / n) for name, n in wanted.items() if n),
-            )
-            if wanted
-            else worker["nthreads"]
-            for worker in self._workers().values()
-        )
+        return sum(_room(worker, wanted) for worker in self._workers().values())
 
     def _workers(self) -> dict[str, Any]:
         """Return what the scheduler knows of the workers that may have tasks, by their address."""
@@ -174,7 +173,7 @@ class DaskCluster:
         )
         if submission.keeps_state:
             result = self._client.submit(_result, evaluated, key=f"{key}-result", pure=False)
-        submission.handle = _Futures(evaluated, result)
+        submission.handle = _Futures(evaluated, result, self._n_submitted)
         self._running[key] = submission
         self._await(submission)
 
@@ -228,13 +227,15 @@ class DaskCluster:
         collected: list[CollectedResult] = []
         without_data = []
         for submission, result in zip(finished, results, strict=True):
-            evaluated = submission.handle.evaluated
+            futures = submission.handle
             self._forget(submission)
             if isinstance(result, NoData):
-                self._supplied.pop(result.worker, None)
+                # It may have looked for the data before they had come.
+                if futures.number > self._n_before_supply.get(result.worker, 0):
+                    self._supplied.pop(result.worker, None)
                 without_data.append(submission)
             else:
-                collected.append((submission, with_reference(result, evaluated)))
+                collected.append((submission, with_reference(result, futures.evaluated)))
         for submission in without_data:
             self.submit(submission)  # Its worker gets the data within a second.
         return collected
@@ -286,6 +287,17 @@ class _CannotUnpickle:
     """Says why a worker cannot unpickle the evaluator."""
 
     text: str
+
+
+def _room(worker: dict[str, Any], wanted: dict[str, float]) -> int:
+    """Return how many tasks that bring along these resources may run on a worker at a time."""
+    room: int = worker["nthreads"]
+    for name, amount in wanted.items():
+        if name not in worker["resources"]:
+            return 0
+        if amount:
+            room = min(room, int(worker["resources"][name] / amount))
+    return room
 
 
 def _keep(

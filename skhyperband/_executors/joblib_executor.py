@@ -116,7 +116,7 @@ class JoblibExecutor:
             sent: list[int] = []
             try:
                 stream = self._stream(waiting, sent, starts)
-                with self._explain_full_folder(), contextlib.closing(stream) as finished:
+                with self._explain_full_folder(starts), contextlib.closing(stream) as finished:
                     for finished_task in finished:
                         del waiting[finished_task.position]
                         yield finished_task
@@ -138,17 +138,18 @@ class JoblibExecutor:
             except RuntimeError as error:
                 # The search of another thread ended the common workers. At the end of the program
                 # there are no new ones.
-                if "shutdown" not in str(error) or "interpreter shutdown" in str(error):
+                is_ours = error is not starts.error and "shutdown" in str(error)
+                if not is_ours or "interpreter shutdown" in str(error):
                     raise
                 self._restart()
 
     @contextlib.contextmanager
-    def _explain_full_folder(self) -> Iterator[None]:
+    def _explain_full_folder(self, starts: "_Starts") -> Iterator[None]:
         """Raise an error that names the ways out where the temporary folder has no room."""
         try:
             yield
         except (pickle.PicklingError, OSError) as error:
-            if not _NO_SPACE.search(f"{error!r} {error.__cause__}"):
+            if error is starts.error or not _NO_SPACE.search(f"{error!r} {error.__cause__}"):
                 raise
             raise OSError(
                 f"n_jobs={self._n_jobs!r}: what all workers share, X and y among it, is larger "
@@ -268,12 +269,18 @@ class _Starts:
     """Announces the tasks that joblib has taken, each once.
 
     joblib takes tasks in threads of its own; they are announced in the thread of the search.
+
+    Attributes
+    ----------
+    error : Exception or None
+        What the caller's announcement raised, which is no error of joblib.
     """
 
     def __init__(self, on_start: OnStart):
         self._on_start = on_start
         self._taken: collections.deque[int] = collections.deque()
         self._announced: set[int] = set()
+        self.error: Exception | None = None
 
     def add(self, position: int) -> None:
         """Note that a task was taken."""
@@ -285,7 +292,11 @@ class _Starts:
             position = self._taken.popleft()
             if position not in self._announced:
                 self._announced.add(position)
-                self._on_start(position)
+                try:
+                    self._on_start(position)
+                except Exception as error:
+                    self.error = error
+                    raise
 
 
 # --- in the worker -----------------------------------------------------------------

@@ -122,7 +122,11 @@ class LimitedEvaluate:
     def _take(self, n_ends: int) -> LoneProcess:
         """Return a process that was idle, or a new one."""
         with self._lock:
-            process = self._idle.pop().process if self._idle else None
+            process = None
+            while self._idle and process is None:
+                idle = self._idle.pop().process
+                # It may have died since its last task, which is no fault of this one.
+                process = idle if idle.is_alive else None
         if process is None:
             process = LoneProcess(self._pack(), self._env)
         with self._lock:

@@ -152,6 +152,11 @@ class LoneProcess:
         # At the end of this process, this comes before multiprocessing waits for its children.
         self._kill = Finalize(self, _kill, args=(self._process,), exitpriority=10)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can take a task."""
+        return bool(self._process.is_alive())
+
     def run(self, task: Task, timeout: float = math.inf) -> Outcome | Skipped:
         """Return the result of a task.
 

@@ -79,15 +79,14 @@ class RayCluster:
     def count_workers(self) -> int:
         """Return how many tasks have room, by each resource that a task brings along."""
         _check_connection()
-        available = ray.cluster_resources()
         wanted = {
             "CPU": self._options["num_cpus"],
             "GPU": self._options.get("num_gpus"),
             "memory": self._options.get("memory"),
             **(self._options.get("resources") or {}),
         }
-        rooms = [available.get(name, 0) / n for name, n in wanted.items() if n]
-        return int(min(rooms, default=available.get("CPU", 0)))
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return sum(_room(available, wanted) for available in nodes)
 
     def submit(self, submission: Submission) -> None:
         """Submit a task; it returns its result and its state as two objects."""
@@ -150,6 +149,12 @@ def _check_connection() -> None:
 
 
 # --- in the worker -----------------------------------------------------------------
+
+
+def _room(available: dict[str, float], wanted: dict[str, float | None]) -> int:
+    """Return how many tasks have room on one node: a task cannot be spread over several."""
+    rooms = [available.get(name, 0) / n for name, n in wanted.items() if n]
+    return int(min(rooms, default=available.get("CPU", 0)))
 
 
 def _fetch(data: list[Any], sizes: list[int]) -> tuple[np.ndarray, list[int]]:

@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 import sys
+import weakref
 from typing import BinaryIO
 
 # Endings of the files that SQLite keeps next to a database.
@@ -73,11 +74,20 @@ class FileLock:
     def __init__(self, path: str):
         self._path = f"{path}-lock"
         self._file = self._acquire()
+        _held.add(self)
         # The holder before may have removed the file after it was opened here and before it
         # was locked. Such a lock protects nothing, since the next search makes a new file.
         while not self._is_in_place():
             self._file.close()
             self._file = self._acquire()
+
+    def let_go(self) -> None:
+        """Close the file in a process that was forked from the holder of the lock.
+
+        The lock ends when all have closed it, so that a child that outlives the search would
+        keep it.
+        """
+        self._file.close()
 
     def _acquire(self) -> BinaryIO:
         _check_regular(self._path, "its lock file is")
@@ -104,6 +114,18 @@ class FileLock:
         with contextlib.suppress(OSError):  # Windows does not remove open files.
             os.unlink(self._path)
         self._file.close()
+
+
+_held: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _let_go_of_all() -> None:
+    for lock in list(_held):
+        lock.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_all)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -343,6 +344,38 @@ def test_processes_end_with_their_owner():
     gc.collect()
 
     wait_for_the_end_of([process])
+
+
+class FragileBesideOthers:
+    """Dies as long as another task runs, as where the memory suffices for one only."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, task):
+        """Evaluate split 0, or take so long that a new process would have begun beside it."""
+        other = Path(self.folder) / "other"
+        if task.split == 1:
+            other.touch()
+            time.sleep(4.0)
+            other.unlink()
+        elif other.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(1.0, None, 0.0, 0.0)
+
+
+def test_task_whose_process_died_is_tried_again_alone(tmp_path):
+    """Its second attempt waits for the others, and others wait for it."""
+    evaluate = LimitedEvaluate(FragileBesideOthers(tmp_path), 600.0)
+    with ThreadPoolExecutor(2) as pool:
+        other = pool.submit(evaluate, Task({}, 1, 1))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "other").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        fragile = pool.submit(evaluate, Task({}, 1, 0))
+
+        assert fragile.result(60).test_scores == other.result(60).test_scores == 1.0
+    evaluate.close()
 
 
 def test_processes_that_died_while_they_were_idle_are_no_failures():

@@ -1,11 +1,12 @@
 """Evaluates tasks under a time limit, in processes that are killed when it is over."""
 
+import contextlib
 import pickle
 import threading
 import time
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from skhyperband._executors.lone_process import (
@@ -17,8 +18,6 @@ from skhyperband._executors.lone_process import (
 from skhyperband._messages import str_of
 from skhyperband._records import Evaluate, Outcome, Skipped, Task, took_too_long, worker_died
 
-# A task that kills its process only sometimes is given a second attempt.
-_N_ATTEMPTS = 2
 # In a worker of a cluster nothing tells the end of a search. Processes without work end there
 # after so many seconds.
 IDLE_SECONDS = 30.0
@@ -29,7 +28,7 @@ class LimitedEvaluate:
 
     It may be called in several threads, and then has as many processes. A process is used for
     further tasks until one of them takes too long. If a process dies, its task is given a second
-    attempt in another one.
+    attempt in another one, while no other task runs here: memory may have run out.
 
     It can be pickled, and be called in the workers of a cluster. All copies in a worker process
     are one object there. It ends its processes when it is closed or garbage collected and, in a
@@ -65,6 +64,7 @@ class LimitedEvaluate:
         self._key = uuid.uuid4().hex
         self._was_received = False
         self._lock = threading.Lock()
+        self._gate = _Gate()
         self._idle: list[_IdleProcess] = []
         self._busy: set[LoneProcess] = set()
         self._n_calls = 0
@@ -91,15 +91,15 @@ class LimitedEvaluate:
 
     def _evaluate_twice(self, task: Task, n_ends: int) -> Outcome | Skipped:
         """Evaluate a task, again if its process dies."""
-        for _ in range(_N_ATTEMPTS):
-            try:
+        try:
+            with contextlib.suppress(ProcessDiedError), self._gate.beside_others():
                 return self._attempt(task, n_ends)
-            except _EndedError:
-                return Skipped()
-            except TimeIsOverError:
-                return took_too_long(task, self.seconds)
-            except ProcessDiedError:
-                pass
+            with contextlib.suppress(ProcessDiedError), self._gate.alone():
+                return self._attempt(task, n_ends)
+        except _EndedError:
+            return Skipped()
+        except TimeIsOverError:
+            return took_too_long(task, self.seconds)
         return worker_died(task)
 
     def _attempt(self, task: Task, n_ends: int) -> Outcome | Skipped:
@@ -182,6 +182,42 @@ class LimitedEvaluate:
         for idle in ended:
             idle.process.kill()
         return not in_use
+
+
+class _Gate:
+    """Lets any number of threads in, or one alone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._n_inside = 0
+        self._is_reserved = False
+
+    @contextlib.contextmanager
+    def beside_others(self) -> Iterator[None]:
+        """Wait until nobody is alone inside, or waits for it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_reserved)
+            self._n_inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_inside -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until all others have left."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_reserved)
+            self._is_reserved = True
+            self._changed.wait_for(lambda: self._n_inside == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_reserved = False
+                self._changed.notify_all()
 
 
 class _EndedError(Exception):

@@ -9,9 +9,8 @@ from skhyperband._messages import counted
 from skhyperband._records import EvaluationKey, Outcome, StateKey
 from skhyperband._schedule import LevelSize
 
-# Fewer candidates agree by chance too often for a test to find anything.
+# Fewer candidates disagree by chance too often.
 _FEWEST_RANKED = 9
-_SIGNIFICANCE = 0.05
 # A rung is cheap if its evaluations take less than this share of those with all resources ...
 _LARGEST_SHARE = 0.5
 # ... and all those of a level that took fewer seconds than this are cheap in any case.
@@ -33,11 +32,13 @@ def advise_on_ranks(
 ) -> list[str]:
     """Return a sentence if the ranks on neighbouring rungs agree no better than chance.
 
-    `pairs` has the finite scores of the same candidates on rungs of both sizes.
+    `pairs` has the finite scores of the same candidates on rungs of both sizes. All of them were
+    among the best on the lower rung, so that their ranks agree little even where that rung told
+    good candidates from bad ones. Only a correlation that is not above 0 is advised on.
     """
     if len(pairs) < _FEWEST_RANKED or np.ptp(pairs[:, 1]) == 0:
         return []
-    if _agree(pairs):
+    if rank_correlation(pairs) > 0:
         return []
     option = f"min_resources above {lower.n_resources}"
     if lower.n_resources == upper.n_resources:
@@ -47,13 +48,6 @@ def advise_on_ranks(
         f"the {len(pairs)} candidates that went on no better than chance, compared with "
         f"{resource}={upper.n_resources} on {counted(upper.n_splits, 'split')}: raise {option}."
     ]
-
-
-def _agree(pairs: np.ndarray) -> bool:
-    """Return whether the ranks of two columns agree better than by chance, by a one-sided test."""
-    if np.ptp(pairs[:, 0]) == 0:
-        return False
-    return bool(scipy.stats.spearmanr(*pairs.T, alternative="greater").pvalue < _SIGNIFICANCE)
 
 
 # --- times -------------------------------------------------------------------------

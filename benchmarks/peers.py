@@ -416,12 +416,12 @@ def summary(results: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def mean_ranks(results: pandas.DataFrame, column: str) -> dict[tuple[int, int, str], float]:
-    """Return the mean place of each search, over the rows and seeds that all of them have."""
+    """Return the mean place of each search; it has the last one where it had no result in time."""
     found = {}
     for (n_jobs, budget), group in results.groupby(["n_jobs", "budget"]):
         names = [name for name in SEARCHES if applies_everywhere(group, name)]
         scores = group.pivot_table(index=["problem", "seed"], columns="search", values=column)
-        places = scores[names].dropna().rank(axis=1, ascending=False).mean()
+        places = scores[names].rank(axis=1, ascending=False, na_option="bottom").mean()
         found.update({(n_jobs, budget, name): places[name] for name in names})
     return found
 

@@ -109,7 +109,10 @@ class Evaluator:
         """Return whether the candidate expects X with a column for each sample."""
         if not self._may_be_pairwise:
             return False
-        return bool(get_tags(self._estimator_for(task)).input_tags.pairwise)
+        estimator = self.estimator
+        with contextlib.suppress(Exception):  # Of a candidate whose fit will fail.
+            estimator = self._estimator_for(task)
+        return bool(get_tags(estimator).input_tags.pairwise)
 
     def new_selector(self) -> SubsetSelector:
         """Return what selects the rows of tasks."""

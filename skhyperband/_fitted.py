@@ -27,11 +27,14 @@ def attributes_of_run(
 ) -> dict[str, Any]:
     """Return the attributes that do not depend on which candidate is the best, by name."""
     scorers = named_scorers(evaluator.scorer)
-    names = list(scorers) if scorers else metric_names(history.outcomes)
-    outcomes = history.outcomes.values()
+    outcomes = [history.outcomes[key] for key in sorted(history.outcomes)]
+    names = list(scorers) if scorers else metric_names(outcomes)
+    metric = "score"
+    if scorers:
+        metric = rule.promoting(list(scorers))
     # While everything fails, a callable has not said whether it has several metrics.
-    is_known = scorers or any(outcome.test_scores is not None for outcome in outcomes)
-    metric = rule.promoting(names) if is_known else "score"
+    elif (scored := next((o for o in outcomes if o.test_scores is not None), None)) is not None:
+        metric = rule.promoting(metric_names([scored]))
     tables = ResultTables(history, evaluator.resource, rule.error_value)
     results = tables.cv_results(
         names or ["score"], return_train_score=evaluator.return_train_score

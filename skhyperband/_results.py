@@ -1,7 +1,7 @@
 """Computes the results of a search from its history: `cv_results_`, ranks and `rungs_`."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby, pairwise
 from typing import Any
@@ -44,13 +44,13 @@ def measured_metrics(results: Results) -> list[str]:
     return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
 
 
-def metric_names(outcomes: Mapping[EvaluationKey, Outcome]) -> list[str] | None:
+def metric_names(outcomes: Iterable[Outcome]) -> list[str] | None:
     """Return the names of the metrics, or None if the scorer returned single numbers.
 
-    A scorer may leave out a metric of some candidates.
+    A scorer may leave out metrics of some candidates.
     """
     names: dict[str, None] = {}
-    for _, outcome in sorted(outcomes.items(), key=lambda one: one[0]):
+    for outcome in outcomes:
         if isinstance(outcome.test_scores, dict):
             names |= dict.fromkeys(outcome.test_scores)
     return list(names) or None
@@ -122,8 +122,8 @@ class RungTable:
         The results of each rung, in the order of the plan. Their attributes are the
         columns of the table: those of the plan, the number of failures, the time for
         fitting and scoring in seconds, in total and for one evaluation, the best mean
-        score, and the rank correlation with the scores of the same candidates on the rung
-        below.
+        score, and the rank correlation with the scores that the same candidates have on
+        rungs like the one below, in all brackets and rounds.
     advice : tuple of str
         What to change in a further search, a sentence each: for scores that rank the
         candidates no better than chance, compared with the next rung; for an amount of the
@@ -309,6 +309,7 @@ class ResultTables:
             if rung.iter > 0
         }
         pairs = self._scores_on_both(steps.values(), mean_scores)
+        correlations = {step: rank_correlation(of_step) for step, of_step in pairs.items()}
         results = []
         for rung, members in by_rung:
             outcomes = [outcome for _, by_split, _ in members for outcome in by_split.values()]
@@ -325,7 +326,7 @@ class ResultTables:
                     mean_seconds=float(np.mean([o.fit_time + o.score_time for o in outcomes])),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
                     rank_correlation=(
-                        rank_correlation(pairs[steps[rung.key]]) if rung.key in steps else np.nan
+                        correlations[steps[rung.key]] if rung.key in steps else np.nan
                     ),
                 )
             )

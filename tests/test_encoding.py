@@ -12,6 +12,23 @@ from skhyperband._samplers.random import RandomSampler
 from skhyperband._space import candidate_key
 from tests.spaces import DISTRIBUTIONS, LISTS, MIXED, PARTS
 
+
+class LogIntegers:
+    """A distribution of a user's own, whose quantiles are single integers."""
+
+    def rvs(self, random_state):
+        """Draw one."""
+        return self.ppf(random_state.uniform())
+
+    def ppf(self, quantile):
+        """Return an integer."""
+        return int(50**quantile)
+
+    def cdf(self, value):
+        """Return the quantile of a number."""
+        return np.log(value) / np.log(50)
+
+
 SPACES = {
     "distributions": DISTRIBUTIONS,
     "lists": LISTS,
@@ -24,6 +41,7 @@ SPACES = {
     ],
     "objects": [{"model": [None, SVC(), (1, 2)], "key": [len, "x", np.arange(3)]}],
     "range": [{"a": range(10**12), "b": range(5, -5, -2)}],
+    "own distribution": [{"a": LogIntegers()}, {"b": [1, 2]}],
 }
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
@@ -202,22 +220,6 @@ def test_quantiles_that_are_slow_or_inexact_are_not_used(distribution):
     assert SpaceEncoding([{"a": distribution}]).axes == []
 
 
-class LogIntegers:
-    """A distribution of a user's own, whose quantiles are single integers."""
-
-    def rvs(self, random_state):
-        """Draw one."""
-        return self.ppf(random_state.uniform())
-
-    def ppf(self, quantile):
-        """Return an integer."""
-        return int(50**quantile)
-
-    def cdf(self, value):
-        """Return the quantile of a number."""
-        return np.log(value) / np.log(50)
-
-
 def test_an_own_distribution_with_steps_has_a_point_for_each_value():
     """Quantiles with the same value are one, or a candidate would be chosen again as a new one."""
     encoding = SpaceEncoding([{"a": LogIntegers()}])
@@ -232,6 +234,9 @@ def test_an_own_distribution_with_steps_has_a_point_for_each_value():
     np.testing.assert_array_equal(
         centred, encoding.points_of([{"a": value} for value in values]).coordinates
     )
+    chosen = dataclasses.replace(points, coordinates=centred)
+    candidates = encoding.candidates_at(chosen, np.random.RandomState(0))
+    assert candidates == [{"a": value} for value in values]
 
 
 def test_own_distributions_of_two_dicts_are_compared():

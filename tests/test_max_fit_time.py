@@ -378,6 +378,37 @@ def test_task_whose_process_died_is_tried_again_alone(tmp_path):
     evaluate.close()
 
 
+def test_those_that_want_to_be_alone_go_first_and_hold_up_the_others_once():
+    """Two retries follow each other, though a third task waits for longer than the second one."""
+    gate, order, may_leave = limited._Gate(), [], threading.Event()
+
+    def visit(name, enter):
+        with enter():
+            order.append(f"{name} in")
+            may_leave.wait(30)
+            time.sleep(0.02)
+            order.append(f"{name} out")
+
+    with ThreadPoolExecutor(4) as pool:
+        for name, enter in [
+            ("running", gate.beside_others),
+            ("retry 1", gate.alone),
+            ("new", gate.beside_others),
+            ("retry 2", gate.alone),
+        ]:
+            pool.submit(visit, name, enter)
+            time.sleep(0.2)  # So that each waits before the next one comes.
+        before = list(order)
+        may_leave.set()
+
+    assert before == ["running in"]
+    retries = order[2:6]
+    assert order[:2] == ["running in", "running out"]
+    assert sorted(retries[::2]) == ["retry 1 in", "retry 2 in"]
+    assert [text.replace(" in", " out") for text in retries[::2]] == retries[1::2]
+    assert order[6:] == ["new in", "new out"]
+
+
 def test_processes_that_died_while_they_were_idle_are_no_failures():
     """Several may have been ended since their last task, such as where memory ran out."""
     evaluate = LimitedEvaluate(Adding(), LIMIT)

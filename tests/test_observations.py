@@ -128,6 +128,17 @@ def test_candidates_without_a_split_in_common_say_nothing_of_gains():
     assert scores_of(low, *high)[2] == pytest.approx(0.6)
 
 
+def test_scores_that_are_the_lowest_numbers():
+    """They are no reason to end a search, alone or beside others."""
+    lowest = -np.finfo(float).max
+    alone = {0: [lowest, NAN], 1: [lowest, NAN]}
+    beside = {0: [lowest, 0.5], 1: [0.5, 0.6], 2: [0.6, lowest]}
+
+    for scores in (alone, beside):
+        observed = table_of(level_of(scores), level_of(scores, n_resources=3)).observations()
+        assert np.isfinite(observed.scores).all()
+
+
 def test_equal_candidates_are_one():
     """What a journal and the search have of a candidate counts as of one, whatever its number."""
     of_journal = level_of({-1: [0.5, 0.7], -2: [0.3, 0.5]}, n_resources=9)

@@ -603,6 +603,21 @@ def test_metric_that_a_callable_leaves_out_is_an_error_score(classification, lef
     )
 
 
+def test_callable_may_name_another_metric_for_each_candidate(classification):
+    """What each returns is its score; the columns are those of all, the first one's promotes."""
+
+    def scorer(estimator, X, y):
+        return {"low" if estimator.quality < 0.5 else "high": estimator.quality}
+
+    search = contrary_search(scoring=scorer, rank_by=None, refit=True).fit(*classification)
+
+    results = search.cv_results_
+    is_low = results["param_quality"].astype(float) < 0.5
+    assert 0 < is_low.sum() < len(is_low)
+    np.testing.assert_array_equal(np.isnan(results["mean_test_low"]), ~is_low)
+    np.testing.assert_array_equal(np.isnan(results["mean_test_high"]), is_low)
+
+
 def test_callable_that_always_fails_is_not_blamed_on_rank_by(classification, search_class):
     """Nothing has said yet whether it returns several metrics; its own error counts."""
 

@@ -115,8 +115,8 @@ class Executor(Protocol):
 
         ``more(n)`` returns at most n further tasks, whose positions go on counting. An executor
         calls it in this thread each time that it is about to wait for a result, and n workers
-        have nothing to do and no task is left for them; and once more when all results have been
-        yielded. It ends the run if there is then no further task. Tasks that a worker has go on
+        have nothing to do and no task is left for them, but not while a task runs alone because
+        its worker has died; and once more when all results have been yielded. It ends the run if there is then no further task. Tasks that a worker has go on
         while the generator is suspended, so that the caller may prepare further tasks. An executor
         that cannot take further tasks, or whose tasks run in this process, never calls `more`.
 

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from skhyperband._executors.lone_process import (
@@ -121,12 +121,17 @@ class LimitedEvaluate:
 
     def _take(self, n_ends: int) -> LoneProcess:
         """Return a process that was idle, or a new one."""
-        with self._lock:
-            process = None
-            while self._idle and process is None:
-                idle = self._idle.pop().process
-                # It may have died since its last task, which is no fault of this one.
-                process = idle if idle.is_alive else None
+        process = None
+        while process is None:
+            with self._lock:
+                if self._n_ends != n_ends:
+                    raise _EndedError
+                if not self._idle:
+                    break
+                process = self._idle.pop().process
+            if not process.lives():
+                # It has died since its last task, which is no fault of this one.
+                process = None
         if process is None:
             process = LoneProcess(self._pack(), self._env)
         with self._lock:
@@ -185,38 +190,46 @@ class LimitedEvaluate:
 
 
 class _Gate:
-    """Lets any number of threads in, or one alone."""
+    """Lets any number of threads in, or one alone.
+
+    Those that want to be alone go first, one after the other, so that the others are held up once
+    for all of them.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._n_inside = 0
-        self._is_reserved = False
+        self._n_want_alone = 0
 
     @contextlib.contextmanager
     def beside_others(self) -> Iterator[None]:
         """Wait until nobody is alone inside, or waits for it."""
+        with self._inside(lambda: self._n_want_alone == 0):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until all others have left."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_reserved)
+            self._n_want_alone += 1
+        try:
+            with self._inside(lambda: self._n_inside == 0):
+                yield
+        finally:
+            with self._changed:
+                self._n_want_alone -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def _inside(self, may_enter: Callable[[], bool]) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(may_enter)
             self._n_inside += 1
         try:
             yield
         finally:
             with self._changed:
                 self._n_inside -= 1
-                self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until all others have left."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_reserved)
-            self._is_reserved = True
-            self._changed.wait_for(lambda: self._n_inside == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._is_reserved = False
                 self._changed.notify_all()
 
 

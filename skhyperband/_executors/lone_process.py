@@ -152,10 +152,12 @@ class LoneProcess:
         # At the end of this process, this comes before multiprocessing waits for its children.
         self._kill = Finalize(self, _kill, args=(self._process,), exitpriority=10)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the process can take a task."""
-        return bool(self._process.is_alive())
+    def lives(self) -> bool:
+        """Return whether the process can take a task; end what one has started that has died."""
+        if self._process.is_alive():
+            return True
+        _kill_group(self._process)
+        return False
 
     def run(self, task: Task, timeout: float = math.inf) -> Outcome | Skipped:
         """Return the result of a task.

@@ -73,8 +73,9 @@ class DistributionAxis:
         dist = getattr(distribution, "dist", distribution)
         self.is_discrete = isinstance(dist, stats.rv_discrete)
         self.has_integers = draws_integers(distribution)
-        is_of_scipy = isinstance(dist, (stats.rv_continuous, stats.rv_discrete))
-        self._has_steps = not is_of_scipy and self._rounds()
+        self._has_steps = False
+        if not isinstance(dist, (stats.rv_continuous, stats.rv_discrete)):
+            self._has_steps = self._rounds()
 
     def coordinates(self, values: Sequence[Any]) -> np.ndarray:
         """Return the quantile of each value; of a discrete one, the middle of its quantiles."""
@@ -86,7 +87,17 @@ class DistributionAxis:
             quantiles = np.asarray(self.distribution.cdf(numbers), dtype=float)
             if self.is_discrete:
                 quantiles = quantiles - np.asarray(self.distribution.pmf(numbers)) / 2
-        return np.where(np.isnan(numbers), np.nan, quantiles)
+        quantiles = np.where(np.isnan(numbers), np.nan, quantiles)
+        return self._on_steps(numbers, quantiles) if self._has_steps else quantiles
+
+    def _on_steps(self, numbers: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+        """Return quantiles that have these values; those of a step's edge may have the next one."""
+        found = quantiles.copy()
+        for index in np.flatnonzero(np.isfinite(quantiles)):
+            shifted = (quantiles[index] + shift for shift in (0.0, 1e-9, -1e-9, 1e-6, -1e-6))
+            right = (q for q in shifted if 0 <= q <= 1 and self.value(q) == numbers[index])
+            found[index] = next(right, quantiles[index])
+        return found
 
     def value(self, coordinate: float) -> Any:
         """Return the value that has the quantile."""
@@ -104,9 +115,13 @@ class DistributionAxis:
         if self.is_discrete:
             values = self.distribution.ppf(np.clip(coordinates, _MARGIN, 1 - _MARGIN))
             return self.distribution.cdf(values) - self.distribution.pmf(values) / 2
-        if self._has_steps:
-            return self.coordinates([self.value(coordinate) for coordinate in coordinates])
-        return coordinates
+        if not self._has_steps:
+            return coordinates
+        centred = coordinates.copy()
+        has_value = np.isfinite(coordinates)
+        values = [self.value(coordinate) for coordinate in coordinates[has_value]]
+        centred[has_value] = np.clip(self.coordinates(values), 0.0, 1.0)
+        return centred
 
     def features(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the quantiles themselves."""

@@ -66,7 +66,7 @@ class ScoreTable:
 
         The score of a candidate is the one with the most of the resource that it got, plus what
         more of the resource adds to a score, and less what easy splits add: in the mean of the
-        candidates that have both.
+        candidates that have both, where differences far from all others are cut short.
         """
         spread = _spread(self._scores.values())
         by_amount = {
@@ -111,10 +111,11 @@ _Scores = dict[int, np.ndarray]
 
 def _spread(of_amounts: Iterable[_Scores]) -> float:
     """Return the distance between the best and the median of all scores."""
-    scores = [values[np.isfinite(values)] for of_one in of_amounts for values in of_one.values()]
-    if not scores:
+    scores = [values for of_one in of_amounts for values in of_one.values()]
+    known = np.concatenate([np.empty(0), *scores])
+    known = known[np.isfinite(known)]
+    if not len(known):
         return 0.0
-    known = np.concatenate(scores)
     with np.errstate(over="ignore"):  # Of the largest numbers that there are.
         return float(known.max() - np.median(known))
 
@@ -167,17 +168,18 @@ def _mean_difference(differences: Iterable[float], spread: float) -> float:
     of the scores are never far.
     """
     known = np.array([value for value in differences if np.isfinite(value)])
-    if len(known) < 2:
-        # There is nothing to compare it with.
-        return float(np.clip(_mean(known), -100 * spread, 100 * spread))
-    if len(known) == 2:
-        # Which of two is unusual? The smaller one changes less.
-        middle = known[np.abs(known).argmin()]
-        far = max(abs(middle), spread)
-    else:
-        middle = np.median(known)
-        far = max(_FAR * np.median(np.abs(known - middle)), spread)
-    return float(np.clip(known, middle - far, middle + far).mean())
+    with np.errstate(over="ignore"):
+        if len(known) < 2:
+            # There is nothing to compare it with.
+            return float(np.clip(_mean(known), -100 * spread, 100 * spread))
+        if len(known) == 2:
+            # Which of two is unusual? The smaller one changes less.
+            middle = known[np.abs(known).argmin()]
+            far = max(abs(middle), spread)
+        else:
+            middle = np.median(known)
+            far = max(_FAR * np.median(np.abs(known - middle)), spread)
+        return float(np.clip(known, middle - far, middle + far).mean())
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -157,15 +157,16 @@ def _differences(lower: _Scores, upper: _Scores) -> list[float]:
 
 
 # A difference is far from the others if it is further from their median than so many times what is
-# usual among them.
+# usual among them, ...
 _FAR = 10.0
+# ... and than so many times the spread of the scores.
+_SPREADS = 3.0
 
 
 def _mean_difference(differences: Iterable[float], spread: float) -> float:
     """Return the mean of the finite differences, of which those far from the others are cut short.
 
-    One candidate that diverged would otherwise move all the others. Differences up to the spread
-    of the scores are never far.
+    One candidate that diverged would otherwise move all the others.
     """
     known = np.array([value for value in differences if np.isfinite(value)])
     with np.errstate(over="ignore"):
@@ -175,10 +176,10 @@ def _mean_difference(differences: Iterable[float], spread: float) -> float:
         if len(known) == 2:
             # Which of two is unusual? The smaller one changes less.
             middle = known[np.abs(known).argmin()]
-            far = max(abs(middle), spread)
+            far = max(abs(middle), _SPREADS * spread)
         else:
             middle = np.median(known)
-            far = max(_FAR * np.median(np.abs(known - middle)), spread)
+            far = max(_FAR * np.median(np.abs(known - middle)), _SPREADS * spread)
         return float(np.clip(known, middle - far, middle + far).mean())
 
 

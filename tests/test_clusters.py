@@ -23,7 +23,8 @@ from sklearn.model_selection import cross_val_score
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._executors import cluster_worker, make_executor
 from skhyperband._executors.broadcast import pack
-from skhyperband._executors.cluster import ClusterExecutor, Died
+from skhyperband._executors.cluster import ClusterExecutor, Died, Submission
+from skhyperband._executors.cluster_worker import NoData
 from skhyperband._executors.sequential_executor import SequentialExecutor
 from skhyperband._executors.states import State
 from skhyperband._records import StateKey
@@ -198,6 +199,32 @@ def test_workers_may_be_named(dask_client):
         found = scores(executor.run(tasks_of(6)))
 
     assert set(found.values()) == {float(process)}
+
+
+def test_a_worker_that_got_the_data_late_is_not_sent_them_again(dask_client):
+    """Tasks that came there before the data say so afterwards, too."""
+    from skhyperband._executors.dask_cluster import _Futures
+
+    with (
+        joblib.parallel_config(backend="dask"),
+        make_executor(tenfold, None, "2*n_jobs") as executor,
+    ):
+        cluster = executor._cluster
+        address = next(iter(cluster._supplied))
+        sent = []
+        cluster._send_data = lambda addresses: sent.append(addresses) or addresses
+        before = cluster._client.submit(NoData, address, pure=False)
+        early, late = (
+            Submission(b"", state=None, keeps_state=False, n_allowed_deaths=1, alone=False)
+            for _ in range(2)
+        )
+        cluster.submit = lambda submission: None
+        for submission, number in ((early, 0), (late, 1)):
+            submission.handle = _Futures(before, before, number)
+            assert cluster._gather([submission]) == []
+            cluster.look_after_workers()
+
+    assert sent == [[address]]
 
 
 def test_a_task_of_dask_may_bring_nothing_of_a_resource_along():

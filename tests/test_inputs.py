@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse as sp
+import sklearn
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.cluster import KMeans
@@ -21,7 +22,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -37,6 +38,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import SuccessiveHalvingSearchCV
+from skhyperband._evaluator import Evaluator
+from skhyperband._records import Task
+from skhyperband._resources import SampleResource, Split
 from tests.estimators import NATIVE_WRITERS, NativeWriter, NotWriting, Scored, Writing
 from tests.published import published
 
@@ -425,6 +429,50 @@ def test_estimator_that_is_pairwise_may_have_candidates_that_are_not():
     search = search_of(SVC(kernel="precomputed"), space).fit(X, y)
 
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+class Grouping(GaussianNB):
+    """Is told which columns belong together, as a group lasso is."""
+
+    def fit(self, X, y, groups=None):
+        """Check that the groups are those of the columns."""
+        assert len(groups) == X.shape[1]
+        return super().fit(X, y)
+
+
+def test_groups_may_be_for_the_estimator():
+    """With metadata routing they need not have a value for each sample."""
+    X, y = numbers()
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = Grouping().set_fit_request(groups=True)
+        search = search_of(model, SMOOTHING, cv=KFold(3))
+        search.fit(X, y, groups=list(range(X.shape[1])))
+
+    assert np.isfinite(search.best_score_)
+
+
+def test_groups_must_have_a_value_for_each_sample_where_nothing_is_routed():
+    """They are the splitter's then."""
+    X, y = numbers()
+
+    with pytest.raises(ValueError, match=f"groups has 2 values and X has {len(X)} samples"):
+        search_of(GaussianNB(), SMOOTHING, cv=GroupKFold(3)).fit(X, y, groups=[0, 1])
+
+
+def test_a_candidate_that_cannot_be_made_is_taken_as_the_estimator_is():
+    """Whether it is pairwise is asked outside of its fit, too, where nothing may be raised."""
+    X, y = kernel()
+    evaluator = Evaluator(
+        SVC(kernel="precomputed"),
+        X,
+        y,
+        [Split(np.arange(60), np.arange(60, N))],
+        SampleResource(N),
+        None,
+    )
+
+    assert evaluator.is_pairwise(Task({"unknown": 1}, N, 0))
+    assert not evaluator.is_pairwise(Task({"kernel": "rbf"}, N, 0))
 
 
 def test_objects_in_a_frame_keep_their_type():

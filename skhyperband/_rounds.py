@@ -7,7 +7,7 @@ with the maximum resource.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from skhyperband._history import SearchHistory
@@ -105,8 +105,9 @@ class TimedRounds:
     repeats_forever : bool
         Whether the plan begins again when its candidates have entered.
     measure : callable
-        Evaluates the estimator as it is given, with so much of the resource on the first split.
-        Returns the seconds; None if it failed or there was no time for it.
+        Evaluates the estimator as it is given with these amounts of the resource, at the same
+        time if there are as many workers. Returns the mean seconds of an evaluation by the
+        amount, without those for which it failed or there was no time.
     enter_estimator : callable
         Makes the estimator as it is given a candidate, with what was measured of it. Takes the
         rung that it enters, and whether the plan fits; returns the candidate's number in a
@@ -126,7 +127,7 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
-        measure: Callable[[int], float | None],
+        measure: Callable[[Collection[int]], Mapping[int, float]],
         enter_estimator: Callable[[Rung, bool], list[int]],
         clock: Callable[[], float],
         deadline: float,
@@ -167,10 +168,10 @@ class TimedRounds:
         """Measure a full fit, and what a fit on the lowest rung costs beside it."""
         largest = self._plan.max_resources
         lowest = min(rung.n_resources for rung in self._plan.rungs)
-        self._full_fit = self._measure(largest)
-        smallest_fit = self._measure(lowest) if self._full_fit and lowest < largest else None
-        if self._full_fit and smallest_fit is not None:
-            of_resource, of_time = lowest / largest, smallest_fit / self._full_fit
+        seconds = self._measure(sorted({lowest, largest}, reverse=True))
+        self._full_fit = seconds.get(largest)
+        if self._full_fit and lowest < largest and lowest in seconds:
+            of_resource, of_time = lowest / largest, seconds[lowest] / self._full_fit
             fixed_share = (of_time - of_resource) / (1 - of_resource)
             self._fixed_share = min(1.0, max(0.0, fixed_share))
 

@@ -1,9 +1,12 @@
 """A run of a search: the parts of its loop put together, and what they have found out."""
 
 import contextlib
+import itertools
 import math
+import statistics
 import warnings
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from skhyperband._brackets import BracketRules, RunningBrackets
@@ -88,8 +91,8 @@ class HalvingRun:
         self.plan = plan
         self._deadline = deadline
         self._clock = clock
-        # Of the estimator as it is given, on the first split, by the amount of the resource.
-        self._measured: dict[int, Outcome] = {}
+        # Of the estimator as it is given, by the amount of the resource and the split.
+        self._measured: dict[tuple[int, int], Outcome] = {}
         self._estimator_is_initial = {} in initial
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
@@ -170,32 +173,49 @@ class HalvingRun:
 
     # -- the estimator as it is given
 
-    def _measure_estimator(self, n_resources: int) -> float | None:
-        """Return the seconds of the estimator as it is given on the first split; None if it failed.
+    def _measure_estimator(self, amounts: Collection[int]) -> dict[int, float]:
+        """Return the mean seconds of the estimator as it is given, by the amount of the resource.
 
-        If it took longer than `max_fit_time`, this limit is what a candidate costs at most. With
-        all resources it is evaluated even if the start of workers takes all of the time, so
-        that there is a result.
+        Amounts for which it failed are left out. Where it took longer than `max_fit_time`, this
+        limit is what a candidate costs at most.
         """
-        start_before = self._deadline
-        if n_resources == self.plan.max_resources and not self._is_too_late():
-            start_before = math.inf
-        task = Task(
-            candidate={},
-            n_resources=n_resources,
-            split=self.history.split_order[0],
-            start_before=start_before,
-        )
-        with contextlib.closing(self.executor.run([task])) as finished:
-            outcomes = [result for _, result in finished if isinstance(result, Outcome)]
-        if not outcomes:
-            return None
-        (outcome,) = outcomes
-        if outcome.failure is None:
-            self._measured[n_resources] = outcome
-        elif outcome.failure.step != FailedStep.TIMEOUT:
-            return None
-        return outcome.fit_time + outcome.score_time
+        seconds = defaultdict(list)
+        tasks = self._tasks_to_measure(amounts)
+        with contextlib.closing(self.executor.run(tasks)) as finished:
+            for position, result in finished:
+                if not isinstance(result, Outcome):
+                    continue
+                place = tasks[position].n_resources, tasks[position].split
+                if result.failure is None:
+                    self._measured[place] = result
+                elif result.failure.step != FailedStep.TIMEOUT:
+                    continue
+                seconds[place[0]].append(result.fit_time + result.score_time)
+        return {n_resources: statistics.fmean(each) for n_resources, each in seconds.items()}
+
+    def _tasks_to_measure(self, amounts: Collection[int]) -> list[Task]:
+        """Return a task for each amount on the first split, and full ones for all other workers.
+
+        A process that has just been started loads libraries for a second or more: all of them do
+        so at the same time if each has a task. With all resources the estimator is evaluated even
+        if the start of workers takes all of the time, so that there is a result.
+        """
+        highest = self.plan.max_resources
+        first, *others = self.history.split_order
+        places = [(n_resources, first) for n_resources in amounts]
+        places += [(highest, split) for split in others]
+        must_be_made = None if self._is_too_late() else (highest, first)
+        return [
+            Task(
+                candidate={},
+                n_resources=n_resources,
+                split=split,
+                start_before=(
+                    math.inf if (n_resources, split) == must_be_made else self._deadline
+                ),
+            )
+            for n_resources, split in places[: max(len(amounts), self.executor.n_workers)]
+        ]
 
     def _enter_estimator(self, rung: Rung, plan_fits: bool) -> list[int]:
         """Make the estimator as it is given a candidate, if its evaluation did not take too long.
@@ -208,8 +228,8 @@ class HalvingRun:
         if number is not None:
             self._record_measured(number, rung)
             return []
-        is_measured = self.plan.max_resources in self._measured
-        if plan_fits or self._estimator_is_initial or not is_measured:
+        full_fit = self.plan.max_resources, self.history.split_order[0]
+        if plan_fits or self._estimator_is_initial or full_fit not in self._measured:
             return []
         return [self._add_estimator(rung)]
 
@@ -219,16 +239,19 @@ class HalvingRun:
         return number
 
     def _record_measured(self, candidate: int, rung: Rung) -> None:
-        split = self.history.split_order[0]
-        for n_resources, outcome in self._measured.items():
+        for (n_resources, split), outcome in self._measured.items():
             key = EvaluationKey(candidate, n_resources, split)
             if key not in self.history.outcomes:
                 self.history.record(key, rung, outcome)
 
-    def _count_full_fit(self) -> None:
+    def _count_full_fits(self) -> None:
         """Let the estimator as it is given be the only candidate, since there was time for no other."""
         highest = self.plan.max_resources
-        if self.history.entries or highest not in self._measured:
+        full_fits = itertools.takewhile(
+            lambda split: (highest, split) in self._measured, self.history.split_order
+        )
+        n_splits = len(list(full_fits))
+        if self.history.entries or not n_splits:
             return
         rung = Rung(
             repeat=0,
@@ -236,11 +259,11 @@ class HalvingRun:
             iter=0,
             n_candidates=1,
             n_resources=highest,
-            n_splits=1,
+            n_splits=n_splits,
             n_halvings=0,
         )
         entry = RungEntry(rung, self._add_estimator(rung))
-        self.history.close_level(Level(0, highest, 1, rungs=(rung,)), [entry])
+        self.history.close_level(Level(0, highest, n_splits, rungs=(rung,)), [entry])
 
     # -- the loop
 
@@ -287,7 +310,7 @@ class HalvingRun:
                     observer=self._observer,
                 )
             if reason == "max_time":
-                self._count_full_fit()
+                self._count_full_fits()
         finally:
             self._observer.search_end(reason)
         return reason

@@ -153,14 +153,15 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         last rung.
     max_time : float or datetime.timedelta, default=None
         Time limit of the search without the refit; a float is a number of seconds. The
-        search makes the best of this time. It first evaluates `estimator` as it is given
-        on one split, with the largest and the smallest amount of the resource, to find
-        out how long that takes. A round that is expected to fit into the time is run as
-        without a limit. Otherwise its candidates come in a few smaller rounds, which the
-        column ``repeat`` of `cv_results_` numbers: the first takes about a third of the
-        time, the next ones take what is left. Each round has new candidates, and its best
-        ones are evaluated with `max_resources`. If the first round does not fit, `estimator`
-        as it is given is a further candidate of it, since with little time all others may
+        search makes the best of this time. It first evaluates `estimator` as it is
+        given on one split, with the largest and the smallest amount of the resource, to
+        find out how long that takes; further workers evaluate it on further splits. A
+        round that is expected to fit into the time is run as without a limit. Otherwise
+        its candidates come in a few smaller rounds, which the column ``repeat`` of
+        `cv_results_` numbers: the first takes about a third of the time, the next ones
+        take what is left. Each round has new candidates, and its best ones are
+        evaluated with `max_resources`. If the first round does not fit, `estimator` as
+        it is given is a further candidate of it, since with little time all others may
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
@@ -585,14 +586,15 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         - None is the number of all splits, so that every rung uses all of them.
     max_time : float or datetime.timedelta, default=None
         Time limit of the search without the refit; a float is a number of seconds. The
-        search makes the best of this time. It first evaluates `estimator` as it is given
-        on one split, with the largest and the smallest amount of the resource, to find
-        out how long that takes. A round that is expected to fit into the time is run as
-        without a limit. Otherwise its candidates come in a few smaller rounds, which the
-        column ``repeat`` of `cv_results_` numbers: the first takes about a third of the
-        time, the next ones take what is left. Each round has new candidates, and its best
-        ones are evaluated with `max_resources`. If the first round does not fit, `estimator`
-        as it is given is a further candidate of it, since with little time all others may
+        search makes the best of this time. It first evaluates `estimator` as it is
+        given on one split, with the largest and the smallest amount of the resource, to
+        find out how long that takes; further workers evaluate it on further splits. A
+        round that is expected to fit into the time is run as without a limit. Otherwise
+        its candidates come in a few smaller rounds, which the column ``repeat`` of
+        `cv_results_` numbers: the first takes about a third of the time, the next ones
+        take what is left. Each round has new candidates, and its best ones are
+        evaluated with `max_resources`. If the first round does not fit, `estimator` as
+        it is given is a further candidate of it, since with little time all others may
         be worse. If a level takes longer than expected, fewer candidates are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are

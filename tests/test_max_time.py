@@ -1,9 +1,11 @@
 import datetime
 import itertools
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -263,6 +265,63 @@ def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
     # One may have looked just before the clock was turned, and begun just after.
     late = list((marks / "late").iterdir()) if (marks / "late").exists() else []
     assert len(late) <= n_jobs - 1
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3, 4])
+def test_every_worker_measures_the_estimator_as_it_is_given(classification, n_jobs):
+    """Processes start at the same time, and what they have measured is not measured again."""
+    fits = []
+    met = threading.Barrier(n_jobs)
+
+    class Meeting(Scored):
+        def fit(self, X, y=None):
+            fits.append((self.quality, self.n_units, X.sum()))
+            if len(fits) <= n_jobs:
+                met.wait(timeout=30)
+            return super().fit(X, y)
+
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Meeting(),
+        QUALITY,
+        n_candidates="all",
+        n_jobs=n_jobs,
+        max_time=1000,
+        initial_candidates=[{}],
+        refit=False,
+        **COMMON | {"cv": 3},
+    )
+    with joblib.parallel_config(backend="threading"):
+        search.fit(*classification)
+
+    first = fits[:n_jobs]
+    assert {quality for quality, *_ in first} == {Scored().quality}
+    assert sorted(n_units for _, n_units, _ in first) == [1] + [9] * (n_jobs - 1)
+    assert len(set(fits)) == len(fits)
+
+
+def test_estimator_as_it_is_given_has_the_splits_that_workers_measured(classification):
+    """Where there was time for nothing else, it counts with all of them."""
+    search = published(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        QUALITY,
+        n_candidates="all",
+        n_jobs=3,
+        refit=False,
+        **COMMON | {"cv": 3},
+    )
+    # The look at 0 sets the deadline, the one at 1 begins to measure, and three begin evaluations.
+    search._clock = Jumping(5)
+    search.set_params(max_time=1)
+    with (
+        joblib.parallel_config(backend="threading"),
+        pytest.warns(UserWarning, match=r"max_time=1.*2 of 3 splits"),
+    ):
+        search.fit(*classification)
+
+    assert search.best_params_ == {"n_units": 9}
+    assert search.cv_results_["n_splits"].tolist() == [2]
 
 
 @pytest.mark.slow

@@ -602,5 +602,7 @@ class BaseHalvingSearchCV(SearchBase):
     def __sklearn_tags__(self) -> Any:
         tags = copy.deepcopy(get_tags(self.estimator))
         tags.array_api_support = False
+        # Also around an estimator that needs no fit: what it is to be is not known before.
+        tags.requires_fit = True
         tags.transformer_tags = None
         return tags

@@ -130,12 +130,18 @@ class SearchHistory:
         """Return whether the evaluation has been recorded."""
         return self.keys_by_split(entry)[split] in self.outcomes
 
-    def record(self, key: EvaluationKey, rung: Rung, outcome: Outcome) -> None:
-        """Record the outcome of an evaluation that was made for a rung."""
+    def record(
+        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, is_typical: bool = True
+    ) -> None:
+        """Record the outcome of an evaluation that was made for a rung.
+
+        What takes another time than candidates do is not counted in `times`.
+        """
         self._scores[key] = self._score(outcome)
         seconds = outcome.fit_time + outcome.score_time
         self.seconds[rung.key] += seconds
-        self.times[key.n_resources].add(seconds)
+        if is_typical:
+            self.times[key.n_resources].add(seconds)
         self.outcomes[key] = outcome
 
     def seconds_of(self, candidate: int) -> float | None:

@@ -251,6 +251,8 @@ def as_seconds(limit: Any, name: str) -> float:
     seconds = limit
     if isinstance(limit, datetime.timedelta):
         seconds = limit.total_seconds()
+    elif isinstance(limit, np.timedelta64):
+        seconds = limit / np.timedelta64(1, "s")
     if isinstance(seconds, (bool, np.bool_)) or not isinstance(seconds, numbers.Real):
         raise TypeError(f"{name}={limit!r} must be seconds, a timedelta, or None.")
     if not float(seconds) > 0:  # The comparison is false for NaN, too.

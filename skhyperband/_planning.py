@@ -84,7 +84,7 @@ def resolve_plan(search: SearchArguments, size: ProblemSize) -> Plan:
         lowest = lowest_n_samples(
             search.min_resources, search.estimator, size.n_splits, size.n_classes
         )
-    smallest = resolve_min_resources(search.min_resources, largest, factor, lowest)
+    smallest = resolve_min_resources(search.min_resources, largest, factor, lowest, resource)
     ladder = resource_ladder(largest, factor, smallest, size.n_splits, min_splits)
     available = _count_available(search)
     wanted = search._brackets(ladder, factor, available)

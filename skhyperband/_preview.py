@@ -51,7 +51,8 @@ def preview(
     check_arguments(search)
     for name, value in sizes.items():
         check_count(name, value, (None,))
-    n_samples, n_splits, n_classes = sizes["n_samples"], sizes["n_splits"], sizes["n_classes"]
+    counts = {name: None if value is None else int(value) for name, value in sizes.items()}
+    n_samples, n_splits, n_classes = counts["n_samples"], counts["n_splits"], counts["n_classes"]
     if X is not None:
         X, y = indexable(X, y)
         n_samples = n_rows(X) if n_samples is None else n_samples
@@ -142,7 +143,8 @@ def _time_plan(
         seconds = EvaluationTimer(executor, split).measure(amounts_to_measure(plan))
     refit_seconds = 0.0
     if search.refit:
-        refit_seconds = seconds.fit[-1] * data.n_samples / len(data.splits[split][0])
+        n_fitted = len(evaluator.resource.train_rows(evaluator.splits[split], plan.max_resources))
+        refit_seconds = seconds.fit[-1] * data.n_samples / n_fitted
     timing = expected_timing(plan, seconds, executor.n_workers, refit_seconds)
     return replace(plan, timing=timing)
 

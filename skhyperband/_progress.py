@@ -261,7 +261,8 @@ def duration_text(seconds: float) -> str:
 def _score_text(score: float | None) -> str:
     if score is None:
         return "nan"
-    return f"{score:.4f}" if abs(score) < 1e4 else f"{score:.4g}"
+    has_usual_size = score == 0 or 1e-3 <= abs(score) < 1e4 or score != score
+    return f"{score:.4f}" if has_usual_size else f"{score:.4g}"
 
 
 def _scores_text(scores: Any) -> str:

@@ -58,6 +58,9 @@ class Resource(Protocol):
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
         """Return the rows that the estimator is fitted on."""
 
+    def new_rows(self, split: Split, n_before: int, n_resources: int) -> np.ndarray:
+        """Return those of these rows that are not there with the amount before."""
+
 
 @dataclass(frozen=True)
 class ParameterResource:
@@ -73,6 +76,10 @@ class ParameterResource:
         """Return the whole training part."""
         return split.train
 
+    def new_rows(self, split: Split, n_before: int, n_resources: int) -> np.ndarray:
+        """Return no rows."""
+        return split.train[:0]
+
 
 @dataclass(frozen=True)
 class SampleResource:
@@ -87,12 +94,20 @@ class SampleResource:
 
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
         """Return the rows that come first in the split's order, sorted as the splitter sorts them."""
+        return split.train[self._taken(split, n_resources)]
+
+    def new_rows(self, split: Split, n_before: int, n_resources: int) -> np.ndarray:
+        """Return the rows that are not among those of the amount before; a row may be there twice."""
+        return split.train[self._taken(split, n_resources) & ~self._taken(split, n_before)]
+
+    def _taken(self, split: Split, n_resources: int) -> np.ndarray:
+        """Return for each position of the training part whether a rung takes it."""
         if split.order is None or n_resources >= self.n_samples:
-            return split.train
+            return np.ones(len(split.train), dtype=bool)
         share = n_resources * len(split.train) // self.n_samples
         taken = np.zeros(len(split.train), dtype=bool)
         taken[split.order[: max(share, split.at_least)]] = True
-        return split.train[taken]
+        return taken
 
 
 # --- bounds ------------------------------------------------------------------------
@@ -115,7 +130,7 @@ def resolve_max_resources(
                 "n_samples=None: with resource='n_samples' and max_resources='auto' the "
                 "plan needs X, or n_samples."
             )
-        return n_samples
+        return int(n_samples)
     value = estimator.get_params().get(resource)
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
@@ -126,7 +141,7 @@ def resolve_max_resources(
 
 
 def resolve_min_resources(
-    min_resources: Any, max_resources: int, factor: Fraction, lowest: int
+    min_resources: Any, max_resources: int, factor: Fraction, lowest: int, resource: str
 ) -> Fraction:
     """Return the smallest resource that a rung may have; a word gives no less than `lowest`."""
     if min_resources in ("auto", "exhaust"):
@@ -137,7 +152,8 @@ def resolve_min_resources(
         meaning = f" (which is {smallest})" if min_resources == "smallest" else ""
         raise ValueError(
             f"min_resources={min_resources!r}{meaning} exceeds max_resources={max_resources}; "
-            "lower one or raise the other."
+            f"both are amounts of resource={resource!r}. Lower one or raise the other, or name "
+            "another resource."
         )
     return Fraction(smallest)
 
@@ -205,13 +221,30 @@ def _size_in_samples(size: Any, n_samples: int, *, counts_groups: bool) -> float
     return float(size if isinstance(size, numbers.Integral) else size * n_samples)
 
 
+def kind_of_target(y: Any) -> str | None:
+    """Return scikit-learn's name for the kind of y; None where it has none, as for lists of lists."""
+    try:
+        return str(type_of_target(y))
+    except (TypeError, ValueError):
+        return None
+
+
 def count_classes(y: Any) -> int:
-    """Return the number of classes, or the largest such number of several outputs."""
-    if type_of_target(y) == "multilabel-indicator":
+    """Return the number of classes, or the largest such number of several outputs.
+
+    What cannot be counted, such as a list of labels for each sample, is one class.
+    """
+    kind = kind_of_target(y)
+    if kind == "multilabel-indicator":
         return 2
+    if kind is None:
+        return 1
     y = np.asarray(y)
     columns = y.reshape(len(y), -1).T if y.ndim > 1 else [y]
-    return max((len(np.unique(column)) for column in columns), default=1)
+    try:
+        return max((len(np.unique(column)) for column in columns), default=1)
+    except TypeError:  # Labels of several types, which cannot be sorted.
+        return 1
 
 
 # --- the order in which samples are taken ------------------------------------------

@@ -7,9 +7,10 @@ with the maximum resource.
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from skhyperband._given_estimator import GivenEstimator
 from skhyperband._history import SearchHistory
 from skhyperband._plan import Plan
 from skhyperband._round_sizes import (
@@ -104,14 +105,7 @@ class TimedRounds:
         What the rounds have measured.
     repeats_forever : bool
         Whether the plan begins again when its candidates have entered.
-    measure : callable
-        Evaluates the estimator as it is given with these amounts of the resource, at the same
-        time if there are as many workers. Returns the mean seconds of an evaluation by the
-        amount, without those for which it failed or there was no time.
-    enter_estimator : callable
-        Makes the estimator as it is given a candidate, with what was measured of it. Takes the
-        rung that it enters, and whether the plan fits; returns the candidate's number in a
-        list, which is empty if no candidate was added.
+    given_estimator : GivenEstimator
     clock : callable
         Seconds since the epoch.
     deadline : float
@@ -127,8 +121,7 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
-        measure: Callable[[Collection[int]], Mapping[int, float]],
-        enter_estimator: Callable[[Rung, bool], list[int]],
+        given_estimator: GivenEstimator,
         clock: Callable[[], float],
         deadline: float,
         n_workers: int,
@@ -137,11 +130,10 @@ class TimedRounds:
         self._plan = plan
         self._history = history
         self._repeats_forever = repeats_forever
-        self._measure = measure
+        self._given_estimator = given_estimator
         self._clock = clock
         self._deadline = deadline
         self._n_workers = n_workers
-        self._enter_estimator = enter_estimator
         self._full_fit: float | None = None
         self._fixed_share = DEFAULT_FIXED_SHARE
         self._start = math.inf
@@ -168,7 +160,7 @@ class TimedRounds:
         """Measure a full fit, and what a fit on the lowest rung costs beside it."""
         largest = self._plan.max_resources
         lowest = min(rung.n_resources for rung in self._plan.rungs)
-        seconds = self._measure(sorted({lowest, largest}, reverse=True))
+        seconds = self._given_estimator.measure(lowest)
         self._full_fit = seconds.get(largest)
         if self._full_fit and lowest < largest and lowest in seconds:
             of_resource, of_time = lowest / largest, seconds[lowest] / self._full_fit
@@ -181,7 +173,7 @@ class TimedRounds:
         With little time there are few candidates. Its evaluations are known already, and may be
         better than theirs.
         """
-        return [] if self._full_fit is None else self._enter_estimator(rung, self._plan_fits)
+        return self._given_estimator.enter(rung, time_is_short=not self._plan_fits)
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""

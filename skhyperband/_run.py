@@ -1,12 +1,9 @@
 """A run of a search: the parts of its loop put together, and what they have found out."""
 
 import contextlib
-import itertools
 import math
-import statistics
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skhyperband._brackets import BracketRules, RunningBrackets
@@ -15,6 +12,7 @@ from skhyperband._candidates import candidate_check
 from skhyperband._data import SearchData
 from skhyperband._executors import Executor, make_executor
 from skhyperband._fit_warnings import catching, every_time
+from skhyperband._given_estimator import GivenEstimator
 from skhyperband._halving import StopRule, run_levels
 from skhyperband._history import SearchHistory
 from skhyperband._journal import JournalSession
@@ -23,20 +21,10 @@ from skhyperband._observers import Observer, Observers
 from skhyperband._param_validation import as_seconds
 from skhyperband._plan import Plan
 from skhyperband._progress import ProgressPrinter
-from skhyperband._records import (
-    EvaluationKey,
-    FailedStep,
-    Outcome,
-    RungEntry,
-    StopReason,
-    Task,
-)
-from skhyperband._resources import (
-    order_splits,
-)
+from skhyperband._records import Outcome, StopReason
+from skhyperband._resources import order_splits
 from skhyperband._rounds import Rounds, TimedRounds, UntimedRounds
 from skhyperband._samplers import CheckedSampler, SamplingProblem, learns, make_sampler
-from skhyperband._schedule import Level, Rung
 from skhyperband._setup import HalvingArguments, Seeds, draw_seeds, make_evaluator
 from skhyperband._space import Candidate, as_space
 
@@ -91,9 +79,6 @@ class HalvingRun:
         self.plan = plan
         self._deadline = deadline
         self._clock = clock
-        # Of the estimator as it is given, by the amount of the resource and the split.
-        self._measured: dict[tuple[int, int], Outcome] = {}
-        self._estimator_is_initial = {} in initial
         self._has_journal = session is not None
         self._sampler = _make_checked_sampler(search, plan.resource, seeds, initial)
         self.history = SearchHistory(order_splits(data.splits, seeds.splits), score)
@@ -105,6 +90,14 @@ class HalvingRun:
         self._observer = Observers(observers)
         if session is not None and search.n_candidates != "all" and learns(search.sampler):
             self._tell_known(search, session, seeds, initial, score)
+        self._given_estimator = GivenEstimator(
+            self.history,
+            self.executor,
+            max_resources=plan.max_resources,
+            is_initial={} in initial,
+            clock=clock,
+            deadline=deadline,
+        )
         self.brackets = RunningBrackets(
             plan,
             rules=rules,
@@ -146,7 +139,7 @@ class HalvingRun:
             score=score,
             initial_candidates=initial,
             depends_on=(
-                self.plan.brackets,
+                (self.plan.resource, self.plan.brackets),
                 seeds.candidates,
                 search.sampler if isinstance(search.sampler, str) else type(search.sampler),
                 search._bracket_rules(),
@@ -164,106 +157,11 @@ class HalvingRun:
             self.plan,
             self.history,
             repeats_forever=rules.repeats_forever,
-            measure=self._measure_estimator,
-            enter_estimator=self._enter_estimator,
+            given_estimator=self._given_estimator,
             clock=self._clock,
             deadline=self._deadline,
             n_workers=self.executor.n_workers,
         )
-
-    # -- the estimator as it is given
-
-    def _measure_estimator(self, amounts: Collection[int]) -> dict[int, float]:
-        """Return the mean seconds of the estimator as it is given, by the amount of the resource.
-
-        Amounts for which it failed are left out. Where it took longer than `max_fit_time`, this
-        limit is what a candidate costs at most.
-        """
-        seconds = defaultdict(list)
-        tasks = self._tasks_to_measure(amounts)
-        with contextlib.closing(self.executor.run(tasks)) as finished:
-            for position, result in finished:
-                if not isinstance(result, Outcome):
-                    continue
-                place = tasks[position].n_resources, tasks[position].split
-                if result.failure is None:
-                    self._measured[place] = result
-                elif result.failure.step != FailedStep.TIMEOUT:
-                    continue
-                seconds[place[0]].append(result.fit_time + result.score_time)
-        return {n_resources: statistics.fmean(each) for n_resources, each in seconds.items()}
-
-    def _tasks_to_measure(self, amounts: Collection[int]) -> list[Task]:
-        """Return a task for each amount on the first split, and full ones for all other workers.
-
-        A process that has just been started loads libraries for a second or more: all of them do
-        so at the same time if each has a task. With all resources the estimator is evaluated even
-        if the start of workers takes all of the time, so that there is a result.
-        """
-        highest = self.plan.max_resources
-        first, *others = self.history.split_order
-        places = [(n_resources, first) for n_resources in amounts]
-        places += [(highest, split) for split in others]
-        must_be_made = None if self._is_too_late() else (highest, first)
-        return [
-            Task(
-                candidate={},
-                n_resources=n_resources,
-                split=split,
-                start_before=(
-                    math.inf if (n_resources, split) == must_be_made else self._deadline
-                ),
-            )
-            for n_resources, split in places[: max(len(amounts), self.executor.n_workers)]
-        ]
-
-    def _enter_estimator(self, rung: Rung, plan_fits: bool) -> list[int]:
-        """Make the estimator as it is given a candidate, if its evaluation did not take too long.
-
-        If the time suffices for the whole plan this is not done: the search then has the same
-        results as one without a time limit. If the estimator is a candidate anyway, what was
-        measured of it counts.
-        """
-        number = self.history.number_of({})
-        if number is not None:
-            self._record_measured(number, rung)
-            return []
-        full_fit = self.plan.max_resources, self.history.split_order[0]
-        if plan_fits or self._estimator_is_initial or full_fit not in self._measured:
-            return []
-        return [self._add_estimator(rung)]
-
-    def _add_estimator(self, rung: Rung) -> int:
-        (number,) = self.history.add_candidates([{}])
-        self._record_measured(self.history.canonical_id(number), rung)
-        return number
-
-    def _record_measured(self, candidate: int, rung: Rung) -> None:
-        for (n_resources, split), outcome in self._measured.items():
-            key = EvaluationKey(candidate, n_resources, split)
-            if key not in self.history.outcomes:
-                self.history.record(key, rung, outcome)
-
-    def _count_full_fits(self) -> None:
-        """Let the estimator as it is given be the only candidate, since there was time for no other."""
-        highest = self.plan.max_resources
-        full_fits = itertools.takewhile(
-            lambda split: (highest, split) in self._measured, self.history.split_order
-        )
-        n_splits = len(list(full_fits))
-        if self.history.entries or not n_splits:
-            return
-        rung = Rung(
-            repeat=0,
-            bracket=0,
-            iter=0,
-            n_candidates=1,
-            n_resources=highest,
-            n_splits=n_splits,
-            n_halvings=0,
-        )
-        entry = RungEntry(rung, self._add_estimator(rung))
-        self.history.close_level(Level(0, highest, n_splits, rungs=(rung,)), [entry])
 
     # -- the loop
 
@@ -310,7 +208,7 @@ class HalvingRun:
                     observer=self._observer,
                 )
             if reason == "max_time":
-                self._count_full_fits()
+                self._given_estimator.enter_alone()
         finally:
             self._observer.search_end(reason)
         return reason

@@ -207,7 +207,10 @@ def _contains(values: Any, value: Any) -> bool:
         return is_the_same or _describe_value(value) in map(_describe_value, values)
     if not hasattr(values, "support"):
         return True
-    low, high = values.support()
+    try:
+        low, high = values.support()
+    except (TypeError, ValueError):  # It means something else by its support.
+        return True
     try:
         is_within = np.all((low <= value) | np.isclose(low, value, atol=0)) and np.all(
             (value <= high) | np.isclose(value, high, atol=0)

@@ -155,14 +155,15 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         Time limit of the search without the refit; a float is a number of seconds. The
         search makes the best of this time. It first evaluates `estimator` as it is
         given on one split, with the largest and the smallest amount of the resource, to
-        find out how long that takes; further workers evaluate it on further splits. A
-        round that is expected to fit into the time is run as without a limit. Otherwise
-        its candidates come in a few smaller rounds, which the column ``repeat`` of
-        `cv_results_` numbers: the first takes about a third of the time, the next ones
-        take what is left. Each round has new candidates, and its best ones are
-        evaluated with `max_resources`. If the first round does not fit, `estimator` as
-        it is given is a further candidate of it, since with little time all others may
-        be worse. If a level takes longer than expected, fewer candidates are promoted.
+        find out how long that takes; further worker processes evaluate it on further
+        splits. A round that is expected to fit into the time is run as without a limit.
+        Otherwise its candidates come in a few smaller rounds, which the column
+        ``repeat`` of `cv_results_` numbers: the first takes about a third of the time,
+        the next ones take what is left. Each round has new candidates, and its best
+        ones are evaluated with `max_resources`. If the first round does not fit,
+        `estimator` as it is given is a further candidate of it, since with little time
+        all others may be worse. If a level takes longer than expected, fewer candidates
+        are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed, and so is the first evaluation with `max_resources`, however long it
@@ -424,7 +425,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         elif self.n_candidates == "all":
             n_candidates = available
         else:
-            n_candidates = self.n_candidates
+            n_candidates = int(self.n_candidates)
         bracket = successive_halving(
             n_candidates,
             ladder,
@@ -588,14 +589,15 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         Time limit of the search without the refit; a float is a number of seconds. The
         search makes the best of this time. It first evaluates `estimator` as it is
         given on one split, with the largest and the smallest amount of the resource, to
-        find out how long that takes; further workers evaluate it on further splits. A
-        round that is expected to fit into the time is run as without a limit. Otherwise
-        its candidates come in a few smaller rounds, which the column ``repeat`` of
-        `cv_results_` numbers: the first takes about a third of the time, the next ones
-        take what is left. Each round has new candidates, and its best ones are
-        evaluated with `max_resources`. If the first round does not fit, `estimator` as
-        it is given is a further candidate of it, since with little time all others may
-        be worse. If a level takes longer than expected, fewer candidates are promoted.
+        find out how long that takes; further worker processes evaluate it on further
+        splits. A round that is expected to fit into the time is run as without a limit.
+        Otherwise its candidates come in a few smaller rounds, which the column
+        ``repeat`` of `cv_results_` numbers: the first takes about a third of the time,
+        the next ones take what is left. Each round has new candidates, and its best
+        ones are evaluated with `max_resources`. If the first round does not fit,
+        `estimator` as it is given is a further candidate of it, since with little time
+        all others may be worse. If a level takes longer than expected, fewer candidates
+        are promoted.
 
         No evaluation is started after `max_time`. The evaluations that are running are
         completed, and so is the first evaluation with `max_resources`, however long it
@@ -868,7 +870,7 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         if self.n_candidates == "auto":
             n_candidates = max(_FEWEST_CANDIDATES, floor(factor ** (len(ladder) - 1)))
         else:
-            n_candidates = self.n_candidates
+            n_candidates = int(self.n_candidates)
         if self.n_brackets == "all":
             n_brackets = None
         elif self.n_brackets == "auto":

@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._brackets import BracketRules
 from skhyperband._continuation import Continuation
@@ -30,6 +29,7 @@ from skhyperband._resources import (
     SampleResource,
     Split,
     count_classes,
+    kind_of_target,
     order_samples,
 )
 from skhyperband._scoring import MetricRule
@@ -105,7 +105,7 @@ def _classifies(search: HalvingArguments, y: Any) -> bool:
 
 def _strata(search: HalvingArguments, y: Any) -> np.ndarray | None:
     """Return the labels that samples are stratified by, where there is one each."""
-    if not _classifies(search, y) or type_of_target(y) not in ("binary", "multiclass"):
+    if not _classifies(search, y) or kind_of_target(y) not in ("binary", "multiclass"):
         return None
     return np.asarray(y).ravel()
 

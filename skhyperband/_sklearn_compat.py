@@ -27,6 +27,7 @@ __all__ = [
     "fit_context",
     "handing_callbacks",
     "histogram_boosting_would_stop",
+    "keeping_bagging_seeds",
     "masked_parameters",
     "n_rows",
     "named_scorers",
@@ -95,6 +96,14 @@ def histogram_boosting_would_stop(fitted: Any) -> bool:
     watches_validation = len(fitted.validation_score_) > 0
     scores = fitted.validation_score_ if watches_validation else fitted.train_score_
     return fitted._should_stop(scores)
+
+
+@contextlib.contextmanager
+def keeping_bagging_seeds(fitted: Any) -> Iterator[None]:
+    """Keep the seeds of a bag's members while others are added: `estimators_samples_` needs all."""
+    seeds = fitted._seeds
+    yield
+    fitted._seeds = np.concatenate([seeds, fitted._seeds])
 
 
 def uses_groups(cv: Any) -> bool:

@@ -79,12 +79,18 @@ def private_copy(value: Any) -> Any:
         return list(value) if _are_immutable(value) else [private_copy(item) for item in value]
     if hasattr(value, "iloc") and hasattr(value, "index"):
         return _copy_of_pandas(value)
-    if hasattr(value, "clone"):  # Copies of polars share memory; selected rows do not.
-        return select_rows(value, np.arange(n_rows(value)))
     try:
+        if _has_rows(value):  # Copies of polars share memory; selected rows do not.
+            return select_rows(value, np.arange(n_rows(value)))
         return copy.deepcopy(value)
     except Exception:  # Whatever an object's own copying may raise.
         return value
+
+
+def _has_rows(value: Any) -> bool:
+    """Return whether a value is a frame of polars or a tensor."""
+    shape = getattr(value, "shape", None)
+    return hasattr(value, "clone") and isinstance(shape, tuple) and len(shape) > 0
 
 
 def _copy_of_pandas(value: Any) -> Any:
@@ -164,9 +170,8 @@ class SubsetSelector:
 
     def new_samples(self, split: int, n_before: int, n_resources: int) -> Subset:
         """Return the training rows that a rung has and the rung before did not have."""
-        rows = self._train_rows(split, n_resources)
-        known = self._train_rows(split, n_before)
-        return self._select(rows[~np.isin(rows, known)], None, self.fit_params)
+        rows = self.resource.new_rows(self.splits[split], n_before, n_resources)
+        return self._select(rows, None, self.fit_params)
 
     def _train_rows(self, split: int, n_resources: int) -> np.ndarray:
         return self.resource.train_rows(self.splits[split], n_resources)

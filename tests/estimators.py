@@ -18,7 +18,6 @@ import joblib
 import numpy as np
 import scipy.linalg
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 
 
@@ -430,16 +429,6 @@ class DiesOnce:
                 pass
             os.kill(os.getpid(), signal.SIGKILL)
         return grow(fitted, n_resources, X, y)
-
-
-class RefusingForest(RandomForestClassifier):
-    """Raises when its training is continued to four trees."""
-
-    def fit(self, X, y, sample_weight=None):
-        """Raise, or fit."""
-        if self.warm_start and self.n_estimators == 4:
-            raise ArithmeticError("no more trees")
-        return super().fit(X, y, sample_weight)
 
 
 class Waiting(Scored):

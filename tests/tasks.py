@@ -6,6 +6,8 @@ estimators.
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -240,3 +242,136 @@ def fit(task):
     fitted = FittedWithLock(value) if cannot_be_pickled else Fitted(value)
     state = State(fitted, task.n_resources, 1) if task.keeps_state else None
     return outcome_of(value, state=state)
+
+
+# --- in processes that end -----------------------------------------------------------
+
+
+class Adding:
+    """Evaluates by adding to an array of its own; task 1 never ends, task 2 ends its process."""
+
+    def __init__(self):
+        self.values = np.zeros(300_000)
+
+    def __call__(self, task):
+        """Return the sum as the test score, the process as the training score."""
+        if task.split == 1:
+            time.sleep(600)
+        if task.split == 2:
+            os._exit(1)
+        self.values += 1
+        return Outcome(float(self.values.mean()), float(os.getpid()), 0.0, 0.0)
+
+
+class FragileBesideOthers:
+    """Dies as long as another task runs, as where the memory suffices for one only."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, task):
+        """Evaluate split 0, or take so long that a new process would have begun beside it."""
+        other = Path(self.folder) / "other"
+        if task.split == 1:
+            other.touch()
+            time.sleep(4.0)
+            other.unlink()
+        elif other.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(1.0, None, 0.0, 0.0)
+
+
+def threads_of(task):
+    """Return as the score how many threads libraries start in this process."""
+    return Outcome(float(os.environ["OMP_NUM_THREADS"]), None, 0.0, 0.0)
+
+
+class StartsAChild:
+    """Starts a process that runs on, notes its number, and ends as the split says."""
+
+    def __init__(self, note, *, in_session=False):
+        self.note = note
+        self.in_session = in_session
+
+    def __call__(self, task):
+        """Return, die or take too long."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"],
+            start_new_session=self.in_session,
+        )
+        Path(self.note).write_text(str(child.pid))
+        if task.split == 1:
+            time.sleep(600)
+        if task.split == 2:
+            os._exit(1)
+        return Outcome(1.0, None, 0.0, 0.0)
+
+
+class DiesOnce:
+    """Ends its process the first time; returns how many threads of OpenMP there are the second."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __call__(self, task):
+        """Die, or return."""
+        if not os.path.exists(self.mark):
+            Path(self.mark).touch()
+            os._exit(1)
+        return Outcome(float(os.environ["OMP_NUM_THREADS"]), None, 0.0, 0.0)
+
+
+class Suspect:
+    """Dies at its first attempt, or always, or waits for ever, as the split says; notes each one."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __call__(self, task):
+        """Note the attempt, and end as the split says."""
+        others_run = bool(list(self.folder.glob("*.runs")))
+        mark = self.folder / f"{task.split}-{os.getpid()}"
+        mark.write_text(str(others_run))
+        if task.split == 3:
+            time.sleep(600)
+        if task.split == 2 or (task.split == 1 and len(attempts_at(self.folder, 1)) == 1):
+            os._exit(1)
+        running = mark.with_suffix(".runs")
+        running.touch()
+        time.sleep(0.5)
+        running.unlink()
+        return Outcome(float(task.split), None, 0.0, 0.0)
+
+
+def attempts_at(folder, split):
+    """Return the marks of the attempts at a task."""
+    return [path for path in Path(folder).glob(f"{split}-*") if not path.suffix]
+
+
+class Meeting:
+    """Split 0 kills its worker. Two others end only when both of them run at the same time."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __call__(self, task):
+        """Note that it runs; die, or wait for the other one."""
+        mark = self.folder / f"{task.split}-{os.getppid()}-{os.getpid()}"
+        mark.touch()
+        if task.split == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        deadline = time.time() + 60
+        while not all(any(map(_lives, self.folder.glob(f"{n}-*"))) for n in (1, 2)):
+            assert time.time() < deadline, "they do not run side by side"
+            time.sleep(0.01)
+        time.sleep(0.2)  # So that the other one sees it, too.
+        mark.unlink()
+        return Outcome(float(task.split), None, 0.0, 0.0)
+
+
+def _lives(mark):
+    try:
+        os.kill(int(mark.name.rpartition("-")[2]), 0)
+    except ProcessLookupError:
+        return False
+    return True

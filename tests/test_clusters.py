@@ -173,6 +173,7 @@ def test_what_a_task_brings_along_is_said_in_the_engines_own_way(marks):
         distributed.LocalCluster(
             n_workers=1,
             threads_per_worker=2,
+            processes=False,
             resources={"licence": 1},
             dashboard_address=":0",
             silence_logs="ERROR",

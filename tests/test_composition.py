@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import estimator_html_repr, get_tags
@@ -236,8 +236,19 @@ def test_tags_are_the_estimators(search_class, estimator):
     for name in ("estimator_type", "target_tags", "classifier_tags", "regressor_tags"):
         assert getattr(tags, name) == getattr(own, name)
     assert tags.input_tags == own.input_tags
-    assert tags.requires_fit == own.requires_fit
+    assert tags.requires_fit
     assert tags.non_deterministic == own.non_deterministic
+
+
+def test_search_of_an_estimator_that_needs_no_fit_needs_one(search_class):
+    """Which parameters are the best is not known before."""
+    search = search_class(Normalizer(), {"norm": ["l1", "l2", "max"]}, scoring=lambda *_: 0.0)
+
+    assert not get_tags(Normalizer()).requires_fit
+    with pytest.raises(NotFittedError):
+        check_is_fitted(search)
+    with pytest.raises(NotFittedError):
+        search.transform([[1.0, 2.0]])
 
 
 def test_tags_of_the_estimator_are_not_changed(search_class):

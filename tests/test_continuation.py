@@ -101,7 +101,6 @@ from tests.estimators import (
     Failing,
     Noting,
     NotWriting,
-    RefusingForest,
     Scored,
     Writing,
     grow,
@@ -624,6 +623,22 @@ def test_auto_equals_a_fresh_fit(case):
         assert trained == [on] * n_candidates
 
 
+@pytest.mark.parametrize("bagging", [BaggingClassifier, BaggingRegressor])
+def test_continued_bag_knows_the_rows_of_all_members(bagging):
+    """Its members are paired with the rows that each was fitted on, as in a fresh bag."""
+    task = "binary" if bagging is BaggingClassifier else "regression"
+    data = data_for(task)
+    reached = climb(bagging(random_state=0), {}, "n_estimators", (2, 5, 9), data, "auto")
+    rows = data.split.train
+    whole = bagging(n_estimators=9, random_state=0).fit(data.X[rows], data.y[rows])
+
+    assert [ours.n_trained for ours in reached] == [2, 3, 4]
+    for ours, theirs in zip(
+        reached[-1].fitted.estimators_samples_, whole.estimators_samples_, strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("validation_fraction", [0.2, None], ids=["held-out", "training"])
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
 def test_histogram_boosting_that_ends_exactly_at_its_rung_has_ended(scoring, validation_fraction):
@@ -842,6 +857,14 @@ def test_no_container_and_no_table_makes_a_difference():
 
 class OwnForest(RandomForestClassifier):
     """May differ from its base class in ways that are not known."""
+
+
+class OwnNet(MLPClassifier):
+    """Declares few of the parameters of its base class."""
+
+    def __init__(self, width=5, max_iter=4, random_state=None):
+        super().__init__((width,), max_iter=max_iter, random_state=random_state)
+        self.width = width
 
 
 def a_small_net(n_outputs=2):
@@ -1266,6 +1289,19 @@ def test_partial_fit_is_handed_the_new_rows_once(with_y):
     assert reached[-1].fitted.n_arguments_ == 1 + with_y
 
 
+def test_rows_that_are_drawn_twice_are_learned_twice():
+    """A splitter may draw rows with replacement: the second one may come on a later rung."""
+    data = data_for("binary")
+    train = np.random.default_rng(0).choice(data.split.train, len(data.split.train))
+    data = replace(data, split=replace(data.split, train=train))
+
+    reached = climb(Collecting(), {}, "n_samples", (15, 45, 90), data, True)
+
+    handed = np.concatenate(reached[-1].fitted.handed_)
+    assert sorted(handed) == sorted(data.X[train, 0])
+    assert [ours.n_trained for ours in reached] == [15, 30, 45]
+
+
 @pytest.mark.parametrize("mode", ["auto", False])
 def test_by_samples_only_true_continues(mode):
     """Otherwise each rung is fitted on all of its rows."""
@@ -1284,6 +1320,13 @@ def test_naive_bayes_comes_to_the_same_by_samples():
     assert [ours.fitted.class_count_.sum() for ours in reached] == [20, 40, 60]
     whole = GaussianNB().fit(data.X[:60], data.y[:60])
     np.testing.assert_allclose(reached[-1].fitted.theta_, whole.theta_)
+
+
+def test_subclass_need_not_declare_what_rules_look_at():
+    """What it does not declare, it leaves as it is."""
+    reached = climb(OwnNet(random_state=0), {}, "max_iter", (2, 4), data_for("binary"), True)
+
+    assert [ours.n_trained for ours in reached] == [2, 2]
 
 
 def test_sgd_sees_the_new_samples_once():
@@ -2208,6 +2251,16 @@ def test_state_that_cannot_be_opened_costs_fresh_fits(classification):
 
     assert search.plan_.cost() == spent(search)
     assert_same_scores(search, free_search(Scored(), continue_training=False).fit(*classification))
+
+
+class RefusingForest(RandomForestClassifier):
+    """Raises when its training is continued to four trees."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Raise, or fit."""
+        if self.warm_start and self.n_estimators == 4:
+            raise ArithmeticError("no more trees")
+        return super().fit(X, y, sample_weight)
 
 
 def test_rule_that_fails_after_all_leads_to_a_fresh_fit(classification, assert_same_results):

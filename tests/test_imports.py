@@ -39,9 +39,10 @@ LAYERS = [
     ["_continuation"],
     ["_threads"],
     ["_executors.shared_memory", "_executors.broadcast", "_executors.base"],
-    ["_executors.states", "_executors.lone_process"],
-    ["_executors.isolation"],
-    ["_executors.limited", "_executors.dask_events"],
+    ["_executors.states", "_executors.packed_value"],
+    ["_executors.lone_process"],
+    ["_executors.process_pool"],
+    ["_executors.isolation", "_executors.limited", "_executors.dask_events"],
     ["_executors.cluster_worker"],
     ["_executors.cluster"],
     ["_executors.dask_cluster", "_executors.ray_cluster"],
@@ -67,7 +68,7 @@ LAYERS = [
     ["_samplers.encoding"],
     ["_samplers.sobol", "_samplers.learning", "_samplers.model", "_samplers.optuna_learner"],
     ["_samplers"],
-    ["_round_sizes", "_optuna_parameters"],
+    ["_round_sizes", "_given_estimator", "_optuna_parameters"],
     ["_rounds", "_sampler_dialogue"],
     ["_brackets", "_observers", "_task_run"],
     ["_standings", "_progress"],
@@ -203,14 +204,30 @@ def test_extras_are_imported_where_they_are_used(name):
     assert imports_at_the_top(MODULES[name]) & OPTIONAL <= {OF_AN_EXTRA.get(name)}
 
 
+def loaded_by(module):
+    """Return the names of all modules that importing one loads."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+    )
+    return set(done.stdout.split())
+
+
 def test_modules_of_an_extra_are_imported_where_they_are_used():
     """Importing the package imports none of them."""
-    code = "import sys, skhyperband; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
+    assert not {f"skhyperband.{name}" for name in OF_AN_EXTRA} & loaded_by("skhyperband")
 
-    assert not {f"skhyperband.{name}" for name in OF_AN_EXTRA} & set(loaded)
+
+@pytest.mark.parametrize("module", ["skhyperband", "tests.estimators"])
+def test_estimators_are_imported_where_they_are_used(module):
+    """Each worker process of a search imports the package, and would wait for them."""
+    unused = {f"sklearn.{name}" for name in ("compose", "ensemble", "linear_model", "tree")}
+
+    assert not unused & loaded_by(module)
 
 
 def test_the_table_of_modules_is_that_of_the_layers():

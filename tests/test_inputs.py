@@ -1231,3 +1231,91 @@ def test_cells_and_index_of_a_frame_are_private(n_jobs):
     assert len(set(search.cv_results_["mean_test_score"])) == 1
     assert X.index[0] == 5
     assert sum(X["values"].iloc[0]) != 0
+
+
+class Graph:
+    """A row that is no array, though it has a method `clone`, as graphs and scalar tensors have."""
+
+    def __init__(self, values):
+        self.values = values
+        self.shape = ()
+
+    def clone(self):
+        """Return a copy."""
+        return Graph(list(self.values))
+
+
+class OfGraphs(Scored):
+    """Scores with what it finds in the graphs, and empties them."""
+
+    def fit(self, X, y):
+        """Sum up."""
+        self.total_ = float(sum(sum(graph.values) for graph in X))
+        for graph in X:
+            graph.values.clear()
+        return self
+
+    def score(self, X, y):
+        """Return the sum."""
+        return self.total_
+
+
+def test_rows_with_a_method_clone_are_copied():
+    """Each fit has objects of its own."""
+    graphs = [Graph([float(row)]) for row in range(N)]
+    search = SuccessiveHalvingSearchCV(
+        OfGraphs(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_samples",
+        min_resources=N,
+        refit=False,
+        cv=KFold(3),
+        error_score="raise",
+    ).fit(graphs, [0, 1] * (N // 2))
+
+    assert len(set(search.cv_results_["split0_test_score"])) == 1
+    assert search.cv_results_["split0_test_score"][0] > 0
+    assert all(graph.values for graph in graphs)
+
+
+class Tagger(ClassifierMixin, BaseEstimator):
+    """Labels the words of sentences."""
+
+    def __init__(self, quality=0.0):
+        self.quality = quality
+
+    def fit(self, X, y):
+        """Note the labels."""
+        self.classes_ = sorted({str(label) for labels in y for label in labels})
+        return self
+
+    def score(self, X, y):
+        """Give the quality."""
+        return self.quality
+
+
+MIXED = np.array([None, "a", 3] * 40, dtype=object)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [[["O", "B"], ["O"]] * 60, [{"of": "head"}, {"of": "tail"}] * 60, MIXED.reshape(-1, 1)],
+    ids=["lists", "dicts", "mixed"],
+)
+@pytest.mark.parametrize("min_resources", ["auto", "smallest", 120])
+def test_labels_that_cannot_be_counted_are_searched_with(y, min_resources):
+    """With a splitter that does not look at them, as in scikit-learn's searches."""
+    X = [["word", "word"], ["word"]] * 60
+    search = SuccessiveHalvingSearchCV(
+        Tagger(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_samples",
+        min_resources=min_resources,
+        cv=KFold(3),
+        refit=False,
+    )
+
+    assert search.plan(X, y).brackets == search.fit(X, y).plan_.brackets
+    assert search.cv_results_["mean_test_score"].max() == 0.3

@@ -14,13 +14,15 @@ import pytest
 from skhyperband import SuccessiveHalvingSearchCV, _base
 from tests.estimators import Scored
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="needs signals"),
+]
 
 PROGRAM = """
 import json, os, sys, time, warnings
 import numpy as np, psutil
 from joblib.externals import loky
-from sklearn.datasets import make_classification
 from skhyperband import SuccessiveHalvingSearchCV
 from tests.published import published
 from tests.estimators import Waiting
@@ -42,7 +44,7 @@ search = published(
     n_candidates=9, resource="n_units", max_resources=9, min_resources=1, cv=3,
     n_jobs=n_jobs, random_state=0,
 )
-X, y = make_classification(240, 6, random_state=0)
+X, y = np.random.default_rng(0).normal(size=(240, 6)), np.arange(240) % 2
 try:
     search.fit(X, y)
 except KeyboardInterrupt:

@@ -231,6 +231,41 @@ def test_own_distributions_can_be_searched_with_a_journal(classification, journa
     assert len(heard) > 0
 
 
+class Powers:
+    """A distribution whose `support` is no method."""
+
+    support = (1, 64)
+
+    def rvs(self, random_state=None):
+        """Draw a power of two."""
+        return int(2 ** random_state.randint(7))
+
+
+def test_own_distributions_may_mean_something_else_by_their_support(
+    classification, journal, heard
+):
+    """Their values are recognised by the keys of the evaluations."""
+    space = {"max_depth": Powers()}
+    search_of(tree(), space, journal).fit(*classification)
+
+    search_of(tree(), space, journal, sampler=Listens(space)).fit(*classification)
+
+    assert len(heard) > 0
+
+
+def test_evaluations_that_are_replaced_are_told_from_the_beginning(classification, journal, heard):
+    """They lack train scores, which samplers are not told; a resumed search is told the same."""
+    search_of(tree(), SPACE, journal).fit(*classification)
+    options = {"sampler": Listens(SPACE), "return_train_score": True}
+
+    search_of(tree(), SPACE, journal, **options).fit(*classification)
+    first = best_known(heard)
+    heard.clear()
+    search_of(tree(), SPACE, journal, **options).fit(*classification)
+
+    assert best_known(heard) == first != {}
+
+
 @pytest.fixture(scope="module", params=["model", "forest"])
 def uninterrupted(request, classification, tmp_path_factory):
     """Give a search with each model of the scores that nothing interrupts."""

@@ -58,7 +58,10 @@ def test_the_type_of_names_lists_them_all():
 
 
 def test_model_is_the_gaussian_process():
-    """The sampler "model" chooses the very candidates that "gp" chooses."""
+    """The sampler "model" is made as "gp" is, and chooses the very candidates that it chooses."""
+    model, process = SAMPLERS["model"], SAMPLERS["gp"]
+
+    assert (model.func, model.args) == (process.func, process.args)
     assert learned(sampler_of("model")) == learned(sampler_of("gp"))
 
 

@@ -17,30 +17,13 @@ from skhyperband._executors.isolation import retry_in_isolation
 from skhyperband._executors.joblib_executor import JoblibExecutor
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._executors.lone_process import LoneProcess
-from skhyperband._records import FailedStep, Outcome, Skipped, Task
+from skhyperband._records import FailedStep, Skipped, Task
+from tests.tasks import DiesOnce, StartsAChild, Suspect, attempts_at
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX")
-
-
-class StartsAChild:
-    """Starts a process that runs on, notes its number, and ends as the split says."""
-
-    def __init__(self, note, *, in_session=False):
-        self.note = note
-        self.in_session = in_session
-
-    def __call__(self, task):
-        """Return, die or take too long."""
-        child = subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(600)"],
-            start_new_session=self.in_session,
-        )
-        Path(self.note).write_text(str(child.pid))
-        if task.split == 1:
-            time.sleep(600)
-        if task.split == 2:
-            os._exit(1)
-        return Outcome(1.0, None, 0.0, 0.0)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX"),
+]
 
 
 def child_has_ended(note, seconds=20):
@@ -66,7 +49,7 @@ def child_has_ended(note, seconds=20):
 def test_what_a_fit_has_started_ends_with_its_process(tmp_path, monkeypatch, split, step):
     """However the process ends, without psutil and without a program that lists processes."""
     note = tmp_path / "child"
-    evaluate = LimitedEvaluate(StartsAChild(str(note)), 2.0)
+    evaluate = LimitedEvaluate(StartsAChild(str(note)), 1.0)
 
     with monkeypatch.context() as without:
         without.setenv("PATH", "/nowhere")
@@ -97,7 +80,7 @@ def test_what_has_left_the_group_ends_too(tmp_path):
     """It is found as a child while the process lives, where psutil is there."""
     note = tmp_path / "child"
 
-    LimitedEvaluate(StartsAChild(str(note), in_session=True), 2.0)(Task({}, 1, 1))
+    LimitedEvaluate(StartsAChild(str(note), in_session=True), 1.0)(Task({}, 1, 1))
 
     assert child_has_ended(note)
 
@@ -107,7 +90,7 @@ import sys, time
 from pathlib import Path
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._records import Task
-from tests.test_lone_process import StartsAChild
+from tests.tasks import StartsAChild
 
 evaluate = LimitedEvaluate(StartsAChild(sys.argv[1]), 600.0)
 evaluate(Task({}, 1, int(sys.argv[2])))
@@ -151,20 +134,6 @@ def test_tasks_that_come_after_the_end_are_skipped(tmp_path):
     assert evaluated.test_scores == 1.0
 
 
-class DiesOnce:
-    """Ends its process the first time; returns how many threads of OpenMP there are the second."""
-
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __call__(self, task):
-        """Die, or return."""
-        if not os.path.exists(self.mark):
-            Path(self.mark).touch()
-            os._exit(1)
-        return Outcome(float(os.environ["OMP_NUM_THREADS"]), None, 0.0, 0.0)
-
-
 def test_second_attempt_has_as_many_threads_as_the_first(tmp_path, monkeypatch):
     """The last digits of a score may depend on it, and must not on who died nearby."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -174,33 +143,6 @@ def test_second_attempt_has_as_many_threads_as_the_first(tmp_path, monkeypatch):
         ((_, outcome),) = executor.run([Task({}, 1, 0)])
 
     assert outcome.test_scores == max(1, joblib.cpu_count() // 2)
-
-
-class Suspect:
-    """Dies at its first attempt, or always, or waits for ever, as the split says; notes each one."""
-
-    def __init__(self, folder):
-        self.folder = Path(folder)
-
-    def __call__(self, task):
-        """Note the attempt, and end as the split says."""
-        others_run = bool(list(self.folder.glob("*.runs")))
-        mark = self.folder / f"{task.split}-{os.getpid()}"
-        mark.write_text(str(others_run))
-        if task.split == 3:
-            time.sleep(600)
-        if task.split == 2 or (task.split == 1 and len(attempts_at(self.folder, 1)) == 1):
-            os._exit(1)
-        running = mark.with_suffix(".runs")
-        running.touch()
-        time.sleep(0.5)
-        running.unlink()
-        return Outcome(float(task.split), None, 0.0, 0.0)
-
-
-def attempts_at(folder, split):
-    """Return the marks of the attempts at a task."""
-    return [path for path in Path(folder).glob(f"{split}-*") if not path.suffix]
 
 
 def retried(folder, splits):

@@ -24,13 +24,18 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from skhyperband._executors import check_backend, limited, make_executor
+from skhyperband._executors import check_backend, limited, make_executor, process_pool
 from skhyperband._executors.limited import LimitedEvaluate
 from skhyperband._executors.limited_executor import LimitedExecutor
-from skhyperband._records import FailedStep, Outcome, Skipped, Task
+from skhyperband._executors.packed_value import PackedValue
+from skhyperband._executors.process_pool import ProcessPool
+from skhyperband._records import FailedStep, Skipped, Task
 from tests.estimators import Deadly, Endless, Failing, Scored, Unconverged
 from tests.processes import child_processes, wait_for_the_end_of
 from tests.published import published, quality_search
+from tests.tasks import Adding, FragileBesideOthers, threads_of
+
+pytestmark = pytest.mark.slow
 
 ONE_SPLIT = ShuffleSplit(1, random_state=0)
 # In seconds. No fit here comes near it, other than those that never end.
@@ -257,11 +262,6 @@ def test_one_worker_has_a_process_with_any_backend():
     assert executor.n_workers == 1
 
 
-def threads_of(task):
-    """Return as the score how many threads libraries start in this process."""
-    return Outcome(float(os.environ["OMP_NUM_THREADS"]), None, 0.0, 0.0)
-
-
 @pytest.mark.parametrize(("n_jobs", "inner", "expected"), [(1, None, 4), (2, None, 2), (2, 3, 3)])
 def test_processes_share_the_cores(monkeypatch, n_jobs, inner, expected):
     """As joblib's own workers, each has its part of them; parallel_config may say how many."""
@@ -307,22 +307,6 @@ def test_estimator_that_cannot_be_unpickled_is_an_error(classification):
 # --- what it is made of ------------------------------------------------------------
 
 
-class Adding:
-    """Evaluates by adding to an array of its own; task 1 never ends, task 2 ends its process."""
-
-    def __init__(self):
-        self.values = np.zeros(300_000)
-
-    def __call__(self, task):
-        """Return the sum as the test score, the process as the training score."""
-        if task.split == 1:
-            time.sleep(600)
-        if task.split == 2:
-            os._exit(1)
-        self.values += 1
-        return Outcome(float(self.values.mean()), float(os.getpid()), 0.0, 0.0)
-
-
 def test_process_is_used_until_a_task_takes_too_long():
     """Each process has a private copy of what it maps, and lasts as long as its tasks end."""
     evaluate = LimitedEvaluate(Adding(), LIMIT)
@@ -346,24 +330,6 @@ def test_processes_end_with_their_owner():
     wait_for_the_end_of([process])
 
 
-class FragileBesideOthers:
-    """Dies as long as another task runs, as where the memory suffices for one only."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __call__(self, task):
-        """Evaluate split 0, or take so long that a new process would have begun beside it."""
-        other = Path(self.folder) / "other"
-        if task.split == 1:
-            other.touch()
-            time.sleep(4.0)
-            other.unlink()
-        elif other.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome(1.0, None, 0.0, 0.0)
-
-
 def test_task_whose_process_died_is_tried_again_alone(tmp_path):
     """Its second attempt waits for the others, and others wait for it."""
     evaluate = LimitedEvaluate(FragileBesideOthers(tmp_path), 600.0)
@@ -380,7 +346,7 @@ def test_task_whose_process_died_is_tried_again_alone(tmp_path):
 
 def test_those_that_want_to_be_alone_go_first_and_hold_up_the_others_once():
     """Two retries follow each other, though a third task waits for longer than the second one."""
-    gate, order, may_leave = limited._Gate(), [], threading.Event()
+    gate, order, may_leave = process_pool._Gate(), [], threading.Event()
 
     def visit(name, enter):
         with enter():
@@ -411,14 +377,15 @@ def test_those_that_want_to_be_alone_go_first_and_hold_up_the_others_once():
 
 def test_processes_that_died_while_they_were_idle_are_no_failures():
     """Several may have been ended since their last task, such as where memory ran out."""
-    evaluate = LimitedEvaluate(Adding(), LIMIT)
-    first = [evaluate._take(0) for _ in range(3)]
+    packed = PackedValue.of(Adding())
+    pool = ProcessPool(lambda: packed)
+    first = [pool._take(0) for _ in range(3)]
     for process in first:
-        evaluate._idle.append(limited._IdleProcess(process))
+        pool._idle.append(process_pool._IdleProcess(process))
         process.kill()
 
-    assert evaluate(Task({}, 1, 0)).test_scores == 1.0
-    evaluate.close()
+    assert pool.evaluate(Task({}, 1, 0)).test_scores == 1.0
+    pool.close()
 
 
 def test_running_evaluations_can_be_ended_from_another_thread():
@@ -428,7 +395,7 @@ def test_running_evaluations_can_be_ended_from_another_thread():
     thread = threading.Thread(target=lambda: results.append(evaluate(Task({}, 1, 1))))
     thread.start()
     deadline = time.monotonic() + 60
-    while not evaluate._busy and time.monotonic() < deadline:
+    while not evaluate._pool._busy and time.monotonic() < deadline:
         time.sleep(0.01)
 
     evaluate.end_running()
@@ -459,7 +426,7 @@ def test_copies_in_another_process_are_one_whose_processes_end_when_idle(monkeyp
 
 PROGRAM = """
 import sys
-from sklearn.datasets import make_classification
+import numpy as np
 from sklearn.model_selection import ShuffleSplit
 from tests.estimators import Endless
 from tests.processes import child_processes, wait_for_the_end_of
@@ -470,7 +437,7 @@ before = set(child_processes())
 search = quality_search(
     Endless(below=0.1, mark=mark), 9, cv=ShuffleSplit(1), n_jobs=n_jobs, max_fit_time=600
 )
-X, y = make_classification(240, 6, random_state=0)
+X, y = np.random.default_rng(0).normal(size=(240, 6)), np.arange(240) % 2
 try:
     search.fit(X, y)
 except KeyboardInterrupt:
@@ -529,7 +496,18 @@ def test_processes_end_when_the_search_is_killed(tmp_path, n_jobs):
 # --- its values --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", [0, -1.0, np.nan, datetime.timedelta(0)])
+@pytest.mark.parametrize(
+    "limit",
+    [np.timedelta64(90, "s"), np.timedelta64(90 * 10**9, "ns"), datetime.timedelta(seconds=90)],
+)
+def test_limit_may_be_any_timedelta(search_class, limit):
+    """Also one of NumPy, which is a number of a unit of its own."""
+    search = published(search_class, Scored(), {"quality": [0.1, 0.2]}, max_time=limit)
+
+    assert search.plan(n_samples=100, n_classes=2).max_time == 90
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, np.nan, datetime.timedelta(0), np.timedelta64("NaT")])
 def test_limit_must_be_above_zero(classification, search_class, limit):
     """What leaves no time for any evaluation is refused before the first one."""
     search = search_class(Scored(), {"quality": [0.1, 0.2]}, max_fit_time=limit)

@@ -1,11 +1,10 @@
 import datetime
 import itertools
-import threading
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -13,6 +12,10 @@ from scipy.stats import randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
+from skhyperband._executors.sequential_executor import SequentialExecutor
+from skhyperband._given_estimator import GivenEstimator
+from skhyperband._history import SearchHistory
+from skhyperband._records import FailedStep, Failure, Outcome
 from tests.estimators import Failing, Scored
 from tests.published import published
 
@@ -267,61 +270,107 @@ def test_workers_look_at_the_clock_themselves(classification, tmp_path, n_jobs):
     assert len(late) <= n_jobs - 1
 
 
-@pytest.mark.parametrize("n_jobs", [2, 3, 4])
-def test_every_worker_measures_the_estimator_as_it_is_given(classification, n_jobs):
-    """Processes start at the same time, and what they have measured is not measured again."""
-    fits = []
-    met = threading.Barrier(n_jobs)
+class Gathering(Scored):
+    """The estimator as it is given waits in its first fits until as many others have begun."""
 
-    class Meeting(Scored):
-        def fit(self, X, y=None):
-            fits.append((self.quality, self.n_units, X.sum()))
-            if len(fits) <= n_jobs:
-                met.wait(timeout=30)
-            return super().fit(X, y)
+    def __init__(self, quality=0.0, n_units=1, label=None, folder=".", n_others=0):
+        super().__init__(quality, n_units, label)
+        self.folder = folder
+        self.n_others = n_others
 
+    def fit(self, X, y=None):
+        """Leave a mark and wait for those of the others."""
+        folder = Path(self.folder)
+        (folder / f"{self.quality} {self.n_units} {X.sum()} {time.monotonic()}").touch()
+        deadline = time.monotonic() + 60
+        while len(list(folder.iterdir())) <= self.n_others:
+            assert time.monotonic() < deadline, "the others do not begin"
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_jobs", "amounts"), [(2, [1, 9]), (3, [1, 9, 9]), (4, [1, 1, 9, 9])])
+def test_every_process_measures_the_estimator_as_it_is_given(
+    classification, tmp_path, n_jobs, amounts
+):
+    """They start at the same time, and what they have measured is not measured again."""
     search = published(
         SuccessiveHalvingSearchCV,
-        Meeting(),
+        Gathering(folder=str(tmp_path), n_others=n_jobs - 1),
         QUALITY,
         n_candidates="all",
         n_jobs=n_jobs,
         max_time=1000,
         initial_candidates=[{}],
         refit=False,
-        **COMMON | {"cv": 3},
-    )
-    with joblib.parallel_config(backend="threading"):
-        search.fit(*classification)
+        error_score="raise",
+        **COMMON,
+    ).fit(*classification)
 
+    fits = [path.name.split() for path in tmp_path.iterdir()]
+    fits.sort(key=lambda fit: float(fit[-1]))
     first = fits[:n_jobs]
-    assert {quality for quality, *_ in first} == {Scored().quality}
-    assert sorted(n_units for _, n_units, _ in first) == [1] + [9] * (n_jobs - 1)
-    assert len(set(fits)) == len(fits)
+    assert {quality for quality, *_ in first} == {"0.0"}
+    assert sorted(int(n_units) for _, n_units, *_ in first) == amounts
+    assert len({tuple(fit[:3]) for fit in fits}) == len(fits)
+    assert search.stop_reason_ == "completed"
 
 
-def test_estimator_as_it_is_given_has_the_splits_that_workers_measured(classification):
-    """Where there was time for nothing else, it counts with all of them."""
-    search = published(
-        SuccessiveHalvingSearchCV,
-        Scored(),
-        QUALITY,
-        n_candidates="all",
-        n_jobs=3,
-        refit=False,
-        **COMMON | {"cv": 3},
+def given_estimator(evaluate, n_workers, splits=(3, 0, 1, 2, 4)):
+    """Return the estimator as it is given, where workers of processes evaluate as given."""
+
+    class Processes(SequentialExecutor):
+        in_process = False
+
+    executor = Processes(evaluate)
+    executor.n_workers = n_workers
+    history = SearchHistory(list(splits), lambda outcome: float(outcome.test_scores))
+    return GivenEstimator(
+        history,
+        executor,
+        max_resources=9,
+        is_initial=False,
+        clock=lambda: 0.0,
+        deadline=1.0,
     )
-    # The look at 0 sets the deadline, the one at 1 begins to measure, and three begin evaluations.
-    search._clock = Jumping(5)
-    search.set_params(max_time=1)
-    with (
-        joblib.parallel_config(backend="threading"),
-        pytest.warns(UserWarning, match=r"max_time=1.*2 of 3 splits"),
-    ):
-        search.fit(*classification)
 
-    assert search.best_params_ == {"n_units": 9}
-    assert search.cv_results_["n_splits"].tolist() == [2]
+
+@pytest.mark.parametrize("n_workers", [1, 2, 4, 8, 20])
+def test_scale_of_time_is_that_of_the_first_split(n_workers):
+    """Training parts may differ in size, and low rungs use the first split only."""
+    given = given_estimator(
+        lambda task: Outcome(0.5, None, 9.0 * task.n_resources + task.split, 1.0), n_workers
+    )
+
+    assert given.measure(lowest=1) == {9: 85.0, 1: 13.0}
+
+
+@pytest.mark.parametrize(("n_workers", "n_splits"), [(1, 1), (2, 1), (4, 3), (20, 5)])
+def test_estimator_as_it_is_given_has_the_splits_that_workers_measured(n_workers, n_splits):
+    """Where there was time for nothing else, it counts with all of them."""
+    given = given_estimator(lambda task: Outcome(0.5, None, 1.0, 0.0), n_workers)
+    given.measure(lowest=1)
+    given.enter_alone()
+
+    (entry,) = given._history.entries
+    assert (entry.rung.n_resources, entry.rung.n_splits) == (9, n_splits)
+    assert given._history.mean_score(entry) == 0.5
+    assert {n: times.n_evaluations for n, times in given._history.times.items()} == {9: 1, 1: 1}
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 8])
+@pytest.mark.parametrize("step", ["fit", "worker"])
+def test_estimator_that_fails_with_all_resources_is_not_evaluated_further(n_workers, step):
+    """What kills a worker once may kill all of them, one after the other."""
+    evaluated = []
+
+    def fail(task):
+        evaluated.append(task)
+        return Outcome(None, None, 1.0, 0.0, Failure(FailedStep(step), "why"))
+
+    assert given_estimator(fail, n_workers).measure(lowest=1) == {}
+    assert len(evaluated) == 1
 
 
 @pytest.mark.slow

@@ -826,3 +826,21 @@ def test_plan_guesses_only_where_the_data_cannot_be_split(fails, n_splits, class
     )
 
     assert search.plan(*classification).rungs[0].n_splits == n_splits
+
+
+def test_numbers_of_numpy_are_as_exact_as_others():
+    """Fractions of them overflow: a factor of 1.1 has large powers."""
+
+    def planned(number):
+        search = SuccessiveHalvingSearchCV(
+            DecisionTreeClassifier(),
+            {"max_depth": [2, 3]},
+            resource="n_samples",
+            n_candidates=number(20),
+            min_resources=number(10),
+            factor=1.1,
+        )
+        plan = search.plan(n_samples=number(1000), n_splits=number(5), n_classes=number(2))
+        return plan.brackets
+
+    assert planned(np.int64) == planned(np.int32) == planned(int)

@@ -339,3 +339,20 @@ def test_wide_numbers_keep_their_columns(classification, capsys):
 def test_values_are_printed_as_those_of_python(value):
     """A candidate from a list of NumPy's numbers reads like any other."""
     assert _value_text(value) == repr(value.item())
+
+
+def test_small_scores_are_told_from_nothing(classification, capsys):
+    """Errors of a small target have their digits, too."""
+    search = SuccessiveHalvingSearchCV(
+        Scored(),
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_units",
+        max_resources=9,
+        cv=2,
+        scoring=lambda estimator, X, y: -0.00001234567 * estimator.quality,
+        verbose=1,
+    )
+    search.fit(*classification)
+
+    assert " -1.235e-06 " in capsys.readouterr().out

@@ -446,6 +446,32 @@ def test_train_scores_that_are_missing_are_measured(path, classification):
     )
 
 
+class Refusing(Scored):
+    """Refuses a large quality when it is set."""
+
+    def set_params(self, **params):
+        """Raise, or set."""
+        if params.get("quality", 0) > 0.9:
+            raise ArithmeticError("too large")
+        return super().set_params(**params)
+
+
+def test_candidate_that_the_estimator_refuses_is_a_failure_with_a_journal_too(
+    path, classification, assert_same_results
+):
+    """It has no key, and is tried again when the search is resumed."""
+    with pytest.warns(FitFailedWarning, match="too large"):
+        plain = halving(Refusing()).fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too large"):
+        first = halving(Refusing(), journal=path).fit(*classification)
+    with pytest.warns(FitFailedWarning, match="too large"):
+        again = halving(Refusing(), journal=path).fit(*classification)
+
+    assert_same_results(first.cv_results_, plain.cv_results_)
+    assert_same_results(again.cv_results_, plain.cv_results_)
+    assert again.n_replayed_ == n_rows(path) > 0
+
+
 def several(estimator, X, y):
     return {"a": estimator.score(X, y), "b": 1.0}
 

@@ -710,7 +710,7 @@ def test_resolve_max_resources_refuses(max_resources, estimator, resource, n_sam
 )
 def test_resolve_min_resources(min_resources, largest, lowest, smallest):
     """The bound is exact: the number given, or what the word stands for."""
-    bound = resolve_min_resources(min_resources, largest, Fraction(3), lowest)
+    bound = resolve_min_resources(min_resources, largest, Fraction(3), lowest, "n_units")
 
     assert isinstance(bound, Fraction)
     assert bound == smallest
@@ -721,12 +721,13 @@ def test_resolve_min_resources(min_resources, largest, lowest, smallest):
     [
         pytest.param(200, 1, "min_resources=200 exceeds max_resources=100", id="number"),
         pytest.param("smallest", 120, "exceeds max_resources=100", id="smallest"),
+        pytest.param(200, 1, "both are amounts of resource='n_units'", id="unit"),
     ],
 )
 def test_resolve_min_resources_refuses(min_resources, lowest, says):
     """A bound above R is an error that names both."""
     with pytest.raises(ValueError, match=says):
-        resolve_min_resources(min_resources, 100, Fraction(3), lowest)
+        resolve_min_resources(min_resources, 100, Fraction(3), lowest, "n_units")
 
 
 @pytest.mark.parametrize(
@@ -734,7 +735,7 @@ def test_resolve_min_resources_refuses(min_resources, lowest, says):
 )
 def test_resolve_min_resources_leaves_room_for_a_halving(factor, smallest):
     """The automatic bound is R divided once by the factor."""
-    assert resolve_min_resources("auto", 100, factor, 1) == smallest
+    assert resolve_min_resources("auto", 100, factor, 1, "n_units") == smallest
 
 
 @pytest.mark.parametrize(

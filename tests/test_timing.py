@@ -146,6 +146,27 @@ def test_the_refit_is_a_part_of_both(timing_of):
     assert timing.n_random_search_candidates == without.n_random_search_candidates
 
 
+class TimedBySamples(Scored):
+    """Takes two seconds of the fake clock for each sample."""
+
+    def fit(self, X, y=None):
+        """Let the time of a fit pass."""
+        CLOCK.advance(2.0 * len(X))
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("largest", [240, 60])
+def test_the_refit_takes_all_samples_however_few_rungs_have(timing_of, largest):
+    """A full fit on one of two splits has half of the maximum resource; the refit has 240."""
+    options = {"resource": "n_samples", "max_resources": largest, "min_resources": largest // 4}
+
+    def timing(refit):
+        return timing_of(timed_search(TimedBySamples(), refit=refit, **options))
+
+    difference = timing(True).total_seconds - timing(False).total_seconds
+    assert difference == pytest.approx(240 * 2.0)
+
+
 def test_any_dependence_on_the_resource_is_followed(timing_of):
     """Where the time grows with the square of the resource, each rung has its own time."""
     timing = timing_of(timed_search(Timed(power=2)))

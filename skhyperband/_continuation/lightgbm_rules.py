@@ -57,7 +57,7 @@ def _predicts_as_trained(fitted: Any, increment: TrainingIncrement) -> bool:
 
 
 def _obstacle_for_lightgbm(params: Parameters) -> str | None:
-    if params["boosting_type"] == "rf":
+    if params.get("boosting_type") == "rf":
         return "with boosting_type='rf', it refuses init_model"
     for name in sorted(params.keys() & _EARLY_STOPPING_NAMES):
         if params[name] is not None and not is_same(params[name], 0):

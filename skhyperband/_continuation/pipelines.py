@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sklearn
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.metadata_routing import process_routing
@@ -50,7 +49,8 @@ def transforms_reproducibly(transformer: Any, known: Set[str] = TRANSFORMERS) ->
     """
     if transformer is None or isinstance(transformer, str):  # "passthrough", "drop"
         return True
-    if type(transformer) is ColumnTransformer:
+    name = name_of_class(type(transformer))
+    if name == "sklearn.ColumnTransformer":
         parts = [part for _, part, _ in transformer.transformers]
         return all(transforms_reproducibly(p, known) for p in [*parts, transformer.remainder])
     if type(transformer) is FeatureUnion:
@@ -61,7 +61,7 @@ def transforms_reproducibly(transformer: Any, known: Set[str] = TRANSFORMERS) ->
         return all(transforms_reproducibly(step, known) for _, step in transformer.steps)
     if type(transformer) is FunctionTransformer:
         return transformer.func is None or isinstance(transformer.func, np.ufunc)
-    return name_of_class(type(transformer)) in known
+    return name in known
 
 
 def fit_params_of_last_step(

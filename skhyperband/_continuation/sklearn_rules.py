@@ -17,7 +17,11 @@ from skhyperband._continuation.base import (
     refuses,
     reproducible,
 )
-from skhyperband._sklearn_compat import histogram_boosting_would_stop, n_rows
+from skhyperband._sklearn_compat import (
+    histogram_boosting_would_stop,
+    keeping_bagging_seeds,
+    n_rows,
+)
 
 
 def _warm_start_to_total(fitted: Any, increment: TrainingIncrement) -> Any:
@@ -49,6 +53,12 @@ def _warm_starting(fitted: Any) -> Iterator[None]:
     own, fitted.warm_start = fitted.warm_start, True
     yield
     fitted.warm_start = own
+
+
+def _continue_bagging(fitted: Any, increment: TrainingIncrement) -> Any:
+    """Continue a bag, which would forget which rows its first members were fitted on."""
+    with keeping_bagging_seeds(fitted):
+        return _warm_start_to_total(fitted, increment)
 
 
 def _continue_gradient_boosting(fitted: Any, increment: TrainingIncrement) -> Any:
@@ -97,7 +107,7 @@ def _histogram_boosting_has_stopped(fitted: Any, increment: TrainingIncrement) -
 
 
 def _obstacle_for_net(params: Parameters) -> str | None:
-    if params["solver"] == "lbfgs":
+    if params.get("solver") == "lbfgs":
         return "with solver='lbfgs', it has no partial_fit"
     return refuses(early_stopping="it has no partial_fit")(params)
 
@@ -136,7 +146,7 @@ RULES = (
     ContinuationRule(
         classifier_and_regressor("sklearn", "Bagging"),
         ("n_estimators",),
-        _warm_start_to_total,
+        _continue_bagging,
         exact_parameters=exact_with(
             """estimator max_samples max_features bootstrap bootstrap_features n_jobs verbose
             warm_start""",

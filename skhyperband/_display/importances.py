@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 
 from skhyperband._display.drawing import COLORS, wrapped_name
 from skhyperband._display.measurements import Measurements, lowest_usual
+from skhyperband._messages import counted
 from skhyperband._records import LevelResult
 from skhyperband._samplers.encoding import Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations, ScoreTable
@@ -114,6 +114,8 @@ def _total_effects(
     """Return the share of each parameter, and the share that all of them explain together."""
     if len(scores) < _FEWEST_CANDIDATES or not np.ptp(scores):
         return {}, 0.0
+    from sklearn.ensemble import ExtraTreesRegressor  # Which takes long, also in each worker.
+
     forest = ExtraTreesRegressor(
         _N_TREES, bootstrap=True, oob_score=True, random_state=0, n_jobs=1
     )
@@ -157,4 +159,6 @@ def draw_importances(data: Importances, ax: Any) -> None:
     ax.set_yticks(range(len(shares)), [*names, "not explained"])
     ax.set_ylim(len(shares) - 0.5, -0.5)
     ax.set_xlim(0, 115 * max(shares))
-    ax.set_xlabel(f"Explained variance of the score (%)\n({data.n_candidates} candidates)")
+    ax.set_xlabel(
+        f"Explained variance of the score (%)\n({counted(data.n_candidates, 'candidate')})"
+    )

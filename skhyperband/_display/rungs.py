@@ -140,7 +140,7 @@ def _draw_bracket(
     color = COLORS[number % len(COLORS)]
     n_points = len(data.scores)
     lines = [
-        np.column_stack([x[members & of_candidate], data.scores[members & of_candidate]])
+        np.column_stack([x[of_candidate], data.scores[of_candidate]])
         for of_candidate in _each_candidate(data, members)
     ]
     promoted = [line for line in lines if len(line) > 1]
@@ -164,8 +164,10 @@ def _draw_bracket(
 
 
 def _each_candidate(data: RungScores, members: np.ndarray) -> list[np.ndarray]:
-    candidates = sorted(set(data.candidate_ids[members].tolist()))
-    return [data.candidate_ids == candidate for candidate in candidates]
+    """Return the numbers of the points of each candidate, in their order."""
+    points = np.flatnonzero(members)
+    points = points[np.argsort(data.candidate_ids[points], kind="stable")]
+    return np.split(points, np.flatnonzero(np.diff(data.candidate_ids[points])) + 1)
 
 
 def _draw_best_candidate(data: RungScores, ax: Any, x: np.ndarray) -> None:

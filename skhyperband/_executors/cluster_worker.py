@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 
-from skhyperband._executors.limited import LimitedEvaluate
-from skhyperband._executors.lone_process import PackedValue, unpack_value
+from skhyperband._executors.limited import ReceivedLimitedEvaluate
+from skhyperband._executors.packed_value import PackedValue
 from skhyperband._pickling import cloudpickle
 from skhyperband._records import Evaluate, Outcome, Skipped
 
@@ -110,7 +110,7 @@ def keep(key: str, packed: np.ndarray, sizes: list[int]) -> None:
     """Keep the evaluator of a search, which was sent to this process."""
     with _changed:
         if key not in _kept:
-            _add(key, unpack_value(PackedValue(packed, sizes)), _MAX_IDLE_IF_SENT)
+            _add(key, PackedValue(packed, sizes).unpack(), _MAX_IDLE_IF_SENT)
 
 
 def forget(key: str) -> None:
@@ -119,7 +119,7 @@ def forget(key: str) -> None:
         kept = _kept.pop(key, None)
         _dropped.add(key)
         _changed.notify_all()
-    if kept is not None and isinstance(kept.evaluate, LimitedEvaluate):
+    if kept is not None and isinstance(kept.evaluate, ReceivedLimitedEvaluate):
         kept.evaluate.close()
 
 
@@ -128,7 +128,7 @@ def _begin(key: str, fetch: Fetch | None) -> _Kept:
     with _changed:
         if key not in _kept:
             if fetch is not None:
-                _add(key, unpack_value(PackedValue(*fetch())), _MAX_IDLE_IF_FETCHED)
+                _add(key, PackedValue(*fetch()).unpack(), _MAX_IDLE_IF_FETCHED)
             else:
                 _changed.wait_for(lambda: key in _kept or key in _dropped, timeout=_MAX_WAITING)
                 if key not in _kept:

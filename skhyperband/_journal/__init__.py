@@ -70,7 +70,8 @@ class JournalSession:
             space=space,
             n_splits=n_splits,
             key_of=EvaluationKeys(evaluator, self.shared),
-            suffices=entry_suffices(evaluator),
+            # A sampler is told test scores only, also if the search replaces these entries.
+            suffices=entry_suffices(evaluator, needs_train_scores=False),
             score=score,
         )
 

@@ -99,16 +99,19 @@ class EvaluationKeys:
         self._evaluator = evaluator
         self._packages = {"numpy", "scipy", "sklearn"}
         self._common = shared.digests(self._packages)
-        self._digest_of_candidate: dict[Any, bytes] = {}
+        self._digest_of_candidate: dict[Any, bytes | None] = {}
         self._digest_of_rows: dict[tuple[int, int], bytes] = {}
 
-    def __call__(self, task: Task) -> bytes:
-        """Return the key of a task."""
+    def __call__(self, task: Task) -> bytes | None:
+        """Return the key of a task; None if the estimator refuses the candidate's parameters."""
         amount = self._evaluator.resource.parameters({}, task.n_resources)
-        parts = [self._candidate(task.candidate), self._rows(task.split, task.n_resources)]
+        of_candidate = self._candidate(task.candidate)
+        if of_candidate is None:
+            return None
+        parts = [of_candidate, self._rows(task.split, task.n_resources)]
         return digest([*parts, amount, *self._common], "the evaluation")
 
-    def _candidate(self, candidate: Candidate) -> bytes:
+    def _candidate(self, candidate: Candidate) -> bytes | None:
         """Return the digest of the estimator with the candidate's parameters, and of the versions.
 
         The resource is the same for all, since its amount enters the key by itself.
@@ -118,7 +121,12 @@ class EvaluationKeys:
             packages = set(self._packages)
             parameters = self._evaluator.resource.parameters(candidate, 1)
             estimator = clone(self._evaluator.estimator)
-            estimator.set_params(**clone(parameters, safe=False))
+            parameters = clone(parameters, safe=False)
+            try:
+                estimator.set_params(**parameters)
+            except Exception:  # Whatever an estimator's own check raises; so will the evaluation.
+                self._digest_of_candidate[key] = None
+                return None
             made = digest(estimator, "estimator", packages=packages)
             self._digest_of_candidate[key] = digest([made, versions(packages)], "versions")
         return self._digest_of_candidate[key]

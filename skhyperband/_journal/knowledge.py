@@ -41,7 +41,7 @@ def known_levels(
     *,
     space: Space,
     n_splits: int,
-    key_of: Callable[[Task], bytes],
+    key_of: Callable[[Task], bytes | None],
     suffices: Callable[[Entry], bool],
     score: Callable[[Outcome], float],
 ) -> list[LevelResult]:
@@ -95,7 +95,10 @@ def known_levels(
 
 
 def _recognised(
-    entries: Mapping[bytes, Entry], space: Space, n_splits: int, key_of: Callable[[Task], bytes]
+    entries: Mapping[bytes, Entry],
+    space: Space,
+    n_splits: int,
+    key_of: Callable[[Task], bytes | None],
 ) -> Iterator[tuple[_Named, Entry]]:
     """Yield the entries that the search would make as well, with their candidates."""
     written_so: dict[str, list[_Named]] = {}
@@ -146,8 +149,11 @@ def _has_in_support(distribution: Any, number: Any) -> bool:
         return False
     if not hasattr(distribution, "support"):
         return True
-    low, high = distribution.support()
-    return bool(low <= number <= high)
+    try:
+        low, high = distribution.support()
+        return bool(low <= number <= high)
+    except (TypeError, ValueError):  # It means something else by its support.
+        return True
 
 
 def _level(

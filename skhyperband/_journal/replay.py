@@ -46,7 +46,7 @@ class ReplayingExecutor:
         self,
         executor: Executor,
         journal: Journal,
-        keys: Callable[[Task], bytes],
+        keys: Callable[[Task], bytes | None],
         suffices: Callable[[Entry], bool],
         is_too_late: Callable[[], bool],
     ):
@@ -92,10 +92,13 @@ class ReplayingExecutor:
             yield from self._noting_success(run.take_replayed())
             yield from self._run_unknown(run, first=len(run.unknown))
 
-    def _find(self, task: Task) -> tuple[bytes, Entry | None]:
-        """Return the key of a task, and its entry if that has all that the search asks for."""
+    def _find(self, task: Task) -> tuple[bytes | None, Entry | None]:
+        """Return the key of a task, and its entry if that has all that the search asks for.
+
+        An evaluation without a key, whose candidate the estimator refuses, is not in the journal.
+        """
         key = self._keys(task)
-        entry = self._journal.find(key)
+        entry = None if key is None else self._journal.find(key)
         return key, entry if entry is not None and self._suffices(entry) else None
 
     def _noting_success(self, replayed: Iterable[FinishedTask]) -> Iterator[FinishedTask]:
@@ -130,7 +133,7 @@ class ReplayingExecutor:
         with contextlib.closing(running) as finished:
             for number, result in finished:
                 position, key, task = run.unknown[first + number]
-                if isinstance(result, Outcome) and _is_repeatable(result):
+                if key is not None and isinstance(result, Outcome) and _is_repeatable(result):
                     self._add(key, _as_entry(task, result))
                 yield FinishedTask(position, result)
                 yield from self._noting_success(run.take_replayed())
@@ -140,7 +143,7 @@ class _Unknown(NamedTuple):
     """A task that the journal lacks."""
 
     position: int
-    key: bytes
+    key: bytes | None
     task: Task
 
 
@@ -156,7 +159,7 @@ class _Run:
 
     def __init__(
         self,
-        find: Callable[[Task], tuple[bytes, Entry | None]],
+        find: Callable[[Task], tuple[bytes | None, Entry | None]],
         on_start: OnStart,
         more: FurtherTasks,
     ):
@@ -191,7 +194,9 @@ class _Run:
             yield self.replayed.popleft()
 
 
-def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:
+def entry_suffices(
+    evaluator: Evaluator, *, needs_train_scores: bool = True
+) -> Callable[[Entry], bool]:
     """Return a test of whether an entry has all that the evaluator would return.
 
     With ``error_score="raise"`` a failure does not suffice: its exception is not in the journal,
@@ -206,7 +211,7 @@ def entry_suffices(evaluator: Evaluator) -> Callable[[Entry], bool]:
         if entry.test_scores is None:
             return failed
         scores: list[Scores] = [entry.test_scores]
-        if evaluator.return_train_score:
+        if evaluator.return_train_score and needs_train_scores:
             scores.append(entry.train_scores)
         return all(_are_scores_of(scorers, of_one) for of_one in scores)
 

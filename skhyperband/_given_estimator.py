@@ -59,15 +59,17 @@ class GivenEstimator:
             for position, result in finished:
                 if not isinstance(result, Outcome):
                     continue
-                n_resources, split = place = tasks[position].n_resources, tasks[position].split
+                task = tasks[position]
                 if result.failure is None:
-                    self._measured[place] = result
+                    self._measured[task.n_resources, task.split] = result
+                elif result.failure.step == FailedStep.WORKER:
+                    break  # It would kill one worker after the other.
                 elif result.failure.step != FailedStep.TIMEOUT:
-                    if place == self._full_fit or result.failure.step == FailedStep.WORKER:
-                        break  # What is left would cost much, and tell little.
+                    if self._executor.n_workers == 1:
+                        break  # What has not begun would tell nothing.
                     continue
-                if split == self._full_fit[1]:
-                    seconds[n_resources] = result.fit_time + result.score_time
+                if task.split == self._full_fit[1]:
+                    seconds[task.n_resources] = result.fit_time + result.score_time
         return seconds
 
     @property
@@ -148,4 +150,4 @@ class GivenEstimator:
             key = EvaluationKey(candidate, n_resources, split)
             if key not in self._history.outcomes:
                 is_first = split == self._full_fit[1]
-                self._history.record(key, rung, outcome, is_typical=is_first)
+                self._history.record(key, rung, outcome, in_times=is_first)

@@ -131,16 +131,16 @@ class SearchHistory:
         return self.keys_by_split(entry)[split] in self.outcomes
 
     def record(
-        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, is_typical: bool = True
+        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, in_times: bool = True
     ) -> None:
         """Record the outcome of an evaluation that was made for a rung.
 
-        What takes another time than candidates do is not counted in `times`.
+        `in_times` says whether its time is added to `times`, from which those of others are expected.
         """
         self._scores[key] = self._score(outcome)
         seconds = outcome.fit_time + outcome.score_time
         self.seconds[rung.key] += seconds
-        if is_typical:
+        if in_times:
             self.times[key.n_resources].add(seconds)
         self.outcomes[key] = outcome
 

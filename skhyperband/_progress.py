@@ -261,8 +261,8 @@ def duration_text(seconds: float) -> str:
 def _score_text(score: float | None) -> str:
     if score is None:
         return "nan"
-    has_usual_size = score == 0 or 1e-3 <= abs(score) < 1e4 or score != score
-    return f"{score:.4f}" if has_usual_size else f"{score:.4g}"
+    is_small_or_large = 0 < abs(score) < 1e-3 or abs(score) >= 1e4
+    return f"{score:.4g}" if is_small_or_large else f"{score:.4f}"
 
 
 def _scores_text(scores: Any) -> str:

@@ -1177,19 +1177,23 @@ def of_locked_array():
     return np.array(rows, dtype=object), y
 
 
+def search_over_rows(estimator, **options):
+    """Return a search of three candidates that gives each of them all rows."""
+    return SuccessiveHalvingSearchCV(
+        estimator,
+        {"quality": [0.1, 0.2, 0.3]},
+        n_candidates="all",
+        resource="n_samples",
+        refit=False,
+        **{"min_resources": N, **options},
+    )
+
+
 @pytest.mark.parametrize("make", [of_locked_rows, of_locked_array])
 def test_rows_that_cannot_be_copied_are_handed_on(make):
     """As in scikit-learn's searches, an estimator may be given any objects."""
     X, y = make()
-    search = SuccessiveHalvingSearchCV(
-        Scored(),
-        {"quality": [0.1, 0.2, 0.3]},
-        n_candidates="all",
-        resource="n_samples",
-        min_resources=N,
-        refit=False,
-        error_score="raise",
-    ).fit(X, y)
+    search = search_over_rows(Scored(), error_score="raise").fit(X, y)
 
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
@@ -1217,16 +1221,7 @@ def test_cells_and_index_of_a_frame_are_private(n_jobs):
     """What a fit writes into objects in cells, or into the index, no other fit sees."""
     X, y = of_frame_with_lists()
     X.index = np.arange(N) + 5
-    search = SuccessiveHalvingSearchCV(
-        WritingIntoFrames(),
-        {"quality": [0.1, 0.2, 0.3]},
-        n_candidates="all",
-        resource="n_samples",
-        min_resources=N,
-        refit=False,
-        cv=KFold(3),
-        n_jobs=n_jobs,
-    ).fit(X, y)
+    search = search_over_rows(WritingIntoFrames(), cv=KFold(3), n_jobs=n_jobs).fit(X, y)
 
     assert len(set(search.cv_results_["mean_test_score"])) == 1
     assert X.index[0] == 5
@@ -1263,16 +1258,8 @@ class OfGraphs(Scored):
 def test_rows_with_a_method_clone_are_copied():
     """Each fit has objects of its own."""
     graphs = [Graph([float(row)]) for row in range(N)]
-    search = SuccessiveHalvingSearchCV(
-        OfGraphs(),
-        {"quality": [0.1, 0.2, 0.3]},
-        n_candidates="all",
-        resource="n_samples",
-        min_resources=N,
-        refit=False,
-        cv=KFold(3),
-        error_score="raise",
-    ).fit(graphs, [0, 1] * (N // 2))
+    search = search_over_rows(OfGraphs(), cv=KFold(3), error_score="raise")
+    search.fit(graphs, [0, 1] * (N // 2))
 
     assert len(set(search.cv_results_["split0_test_score"])) == 1
     assert search.cv_results_["split0_test_score"][0] > 0
@@ -1307,15 +1294,7 @@ MIXED = np.array([None, "a", 3] * 40, dtype=object)
 def test_labels_that_cannot_be_counted_are_searched_with(y, min_resources):
     """With a splitter that does not look at them, as in scikit-learn's searches."""
     X = [["word", "word"], ["word"]] * 60
-    search = SuccessiveHalvingSearchCV(
-        Tagger(),
-        {"quality": [0.1, 0.2, 0.3]},
-        n_candidates="all",
-        resource="n_samples",
-        min_resources=min_resources,
-        cv=KFold(3),
-        refit=False,
-    )
+    search = search_over_rows(Tagger(), min_resources=min_resources, cv=KFold(3))
 
     assert search.plan(X, y).brackets == search.fit(X, y).plan_.brackets
     assert search.cv_results_["mean_test_score"].max() == 0.3

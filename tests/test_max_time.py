@@ -359,8 +359,7 @@ def test_estimator_as_it_is_given_has_the_splits_that_workers_measured(n_workers
     assert {n: times.n_evaluations for n, times in given._history.times.items()} == {9: 1, 1: 1}
 
 
-@pytest.mark.parametrize("n_workers", [1, 2, 8])
-@pytest.mark.parametrize("step", ["fit", "worker"])
+@pytest.mark.parametrize(("n_workers", "step"), [(1, "fit"), (1, "worker"), (8, "worker")])
 def test_estimator_that_fails_with_all_resources_is_not_evaluated_further(n_workers, step):
     """What kills a worker once may kill all of them, one after the other."""
     evaluated = []

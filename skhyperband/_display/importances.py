@@ -114,7 +114,8 @@ def _total_effects(
     """Return the share of each parameter, and the share that all of them explain together."""
     if len(scores) < _FEWEST_CANDIDATES or not np.ptp(scores):
         return {}, 0.0
-    from sklearn.ensemble import ExtraTreesRegressor  # Which takes long, also in each worker.
+    # Its import takes long, and each worker process imports this module.
+    from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(
         _N_TREES, bootstrap=True, oob_score=True, random_state=0, n_jobs=1

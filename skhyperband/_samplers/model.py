@@ -109,7 +109,8 @@ def _kept_for_process(scores: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 def _choose_by_forest(problem: Problem, n: int, rng: np.random.Generator) -> list[int]:
     """Choose each point by the mean of a few trees of a forest, which are drawn at random."""
-    from sklearn.ensemble import ExtraTreesRegressor  # Which takes long, also in each worker.
+    # Its import takes long, and each worker process imports this module.
+    from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(
         _N_TREES, bootstrap=True, n_jobs=1, random_state=int(rng.integers(2**31))

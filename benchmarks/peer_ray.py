@@ -1,12 +1,15 @@
-"""Ray Tune as `peers.py` uses it: a trial is a candidate, and a step is a split."""
+"""Ray Tune as `peers.py` uses it, and FLAML with several workers, which needs Ray.
+
+A trial is a candidate; a step is a split with Ray Tune, and all splits with FLAML.
+"""
 
 import tempfile
 import time
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from peer_searches import Params, Result, Task, cpu_seconds, tune_space
+from peer_searches import Params, Result, Task, tune_space
 from ray import tune
 from ray.tune import schedulers
 
@@ -74,7 +77,7 @@ def search(task: Task, scheduler: str) -> Result:
     cpu, wall = task.cpu(), time.time()
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
-            tune.with_parameters(Candidate, task=replace(task, cpu=cpu_seconds)),
+            tune.with_parameters(Candidate, task=task.for_workers()),
             param_space=tune_space(tune, task.problem.space),
             tune_config=tune.TuneConfig(
                 metric="score",
@@ -100,3 +103,48 @@ def search(task: Task, scheduler: str) -> Result:
     best = max(notes.complete, key=lambda result: result[0])[-1]
     params = {name: best[name] for name in task.problem.space}
     return task.refitted(params), params, len(notes.started)
+
+
+class Complete(tune.Callback):
+    """What was scored: parameters, score, and the time of day."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Params, float, float]] = []
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any
+    ) -> None:
+        """Note a report."""
+        self.found.append((result["config"], result["score"], time.time()))
+
+
+def flaml_search(task: Task) -> Result:
+    """Search with as many trials at once as there are workers, each a process of Ray."""
+    import flaml.tune  # Not above, where the processes of Ray Tune would wait for it, too.
+
+    complete, start = Complete(), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        flaml.tune.run(
+            partial(score_of, task=task.for_workers()),
+            config=tune_space(flaml.tune, task.problem.space),
+            low_cost_partial_config=task.problem.cheap,
+            metric="score",
+            mode="max",
+            time_budget_s=task.seconds,
+            num_samples=-1,
+            verbose=0,
+            use_ray=True,
+            reuse_actors=True,
+            storage_path=folder,
+            callbacks=[complete],
+        )
+    for _, score, at in complete.found:
+        task.note(score, at - start)
+    if not complete.found:
+        raise RuntimeError("No candidate was scored when the time was over.")
+    best = dict(max(complete.found, key=lambda found: found[1])[0])
+    return task.refitted(best), best, len(complete.found)
+
+
+def score_of(params: Params, *, task: Task) -> dict[str, float]:
+    return {"score": float(np.mean(list(task.scores(dict(params)))))}

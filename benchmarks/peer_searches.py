@@ -5,7 +5,8 @@ given it, one that has none is repeated with new seeds until the time is used. W
 the evaluation to its user, a candidate is scored by cross-validation, and what prunes is told
 the mean of the splits so far. SMAC, whose resource is the user's, too, is given the resource that the
 searches of this package choose, from a ninth of it on. FLAML and Ray Tune have limits on the wall only: FLAML is
-ended by its objective after the CPU seconds, Ray Tune is not.
+ended by its objective after the CPU seconds, Ray Tune is not. With several workers, FLAML runs on Ray and SMAC
+on a cluster of Dask, which have been started before, as for Ray Tune and dask-ml.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,10 @@ class Task:
     def refitted(self, params: Params) -> Any:
         """Return the estimator with these parameters, fitted on all rows."""
         return clone(self.problem.estimator).set_params(**params).fit(self.X, self.y)
+
+    def for_workers(self) -> "Task":
+        """Return what evaluates candidates, without what stays in this process."""
+        return replace(self, cpu=cpu_seconds, cluster=None)
 
     def turns(self) -> Iterator[int]:
         """Yield seeds as long as another search uses less of the time than it leaves unused."""
@@ -373,6 +378,10 @@ def optuna_tpe(task: Task, *, pruned: bool = False) -> Result:
 
 
 def flaml(task: Task) -> Result:
+    if task.n_jobs > 1:
+        from peer_ray import flaml_search
+
+        return flaml_search(task)
     from flaml import tune
 
     logging.getLogger("flaml").setLevel(logging.ERROR)
@@ -400,21 +409,21 @@ def flaml(task: Task) -> Result:
 
 def smac(task: Task) -> Result:
     """Use the facade with several fidelities; its budget is the resource, from R/9 on."""
+    if task.n_jobs > 1:
+        from peer_dask import search
+
+        return search(task)
     with tempfile.TemporaryDirectory() as folder:
         return smac_in(folder, task)
 
 
 def smac_in(folder: str, task: Task) -> Result:
-    from ConfigSpace import ConfigurationSpace
     from smac import MultiFidelityFacade, Scenario
     from smac.runhistory import TrialValue
 
-    space = ConfigurationSpace(seed=task.seed)
-    dimensions = {n: config_space_dimension(n, v) for n, v in task.problem.space.items()}
-    space.add(list(dimensions.values()))
     largest = task.largest()
     scenario = Scenario(
-        space,
+        smac_space(task),
         deterministic=True,
         n_trials=100_000,
         min_budget=largest / 9,
@@ -427,7 +436,7 @@ def smac_in(folder: str, task: Task) -> Result:
     while task.used() < task.seconds:
         trial = facade.ask()
         amount = math.ceil(trial.budget)
-        params = {n: choice(task.problem.space[n], v) for n, v in dict(trial.config).items()}
+        params = chosen(task, trial.config)
         score = float(np.mean(list(task.scores(params, amount))))
         facade.tell(trial, TrialValue(cost=-score), save=False)
         if amount >= largest:
@@ -480,6 +489,14 @@ def tune_space(tune: Any, space: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def smac_space(task: Task) -> Any:
+    from ConfigSpace import ConfigurationSpace
+
+    space = ConfigurationSpace(seed=task.seed)
+    space.add([config_space_dimension(n, v) for n, v in task.problem.space.items()])
+    return space
+
+
 def config_space_dimension(name: str, values: Any) -> Any:
     from ConfigSpace import Categorical, Float, Integer
 
@@ -502,9 +519,13 @@ def skopt_dimension(values: Any) -> Any:
     return Real(low, high, prior="log-uniform" if kind == "log" else "uniform")
 
 
-def choice(values: Any, value: Any) -> Any:
-    """Return what a number stands for where the space has a list."""
-    return values[int(value)] if isinstance(values, list) else value
+def chosen(task: Task, config: Any) -> Params:
+    """Return the parameters of a configuration of SMAC, which has numbers for a list's elements."""
+    space = task.problem.space
+    return {
+        name: space[name][int(value)] if isinstance(space[name], list) else value
+        for name, value in dict(config).items()
+    }
 
 
 SEARCHES: dict[str, Search] = {
@@ -532,20 +553,11 @@ NEEDED = {
     "Ray Tune, Hyperband": ["ray.tune", "peer_ray"],
     "dask-ml": ["dask_ml.model_selection", "distributed"],
 }
-# Those that have workers of their own.
-WITH_WORKERS = {
-    "RandomizedSearchCV",
-    "HyperbandSearchCV",
-    "SuccessiveHalvingSearchCV",
-    "HalvingRandomSearchCV",
-    "Optuna",
-    "Optuna, HyperbandPruner",
-    "scikit-optimize",
-    "Ray Tune, ASHA",
-    "Ray Tune, Hyperband",
-    "dask-ml",
+# And what it imports besides where it has several workers.
+NEEDED_BY_WORKERS = {
+    "FLAML": ["ray.tune", "peer_ray"],
+    "SMAC3": ["distributed", "peer_dask"],
 }
-
 # Those that have processes of their own even with one worker.
 WITH_PROCESSES = {"Ray Tune, ASHA", "Ray Tune, Hyperband", "dask-ml"}
 

@@ -37,9 +37,9 @@ from joblib.externals.loky import get_reusable_executor
 from lightgbm import LGBMClassifier
 from peer_searches import (
     NEEDED,
+    NEEDED_BY_WORKERS,
     SEARCHES,
     WITH_PROCESSES,
-    WITH_WORKERS,
     CpuMeter,
     Problem,
     Task,
@@ -209,14 +209,15 @@ def measure(
     X_fit, X_test, y_fit, y_test = rows_of_problem(problem, folder, seed)
     kind = StratifiedKFold if is_classifier(problem.estimator) else KFold
     splits = list(kind(5, shuffle=True, random_state=seed).split(X_fit, y_fit))
-    for module in NEEDED.get(search, ()):
+    needed = NEEDED.get(search, []) + (NEEDED_BY_WORKERS.get(search, []) if n_jobs > 1 else [])
+    for module in needed:
         importlib.import_module(module)
-    if search.startswith("Ray"):
+    if any(module.startswith("ray") for module in needed):
         import ray
 
         ray.init(num_cpus=n_jobs, include_dashboard=False, log_to_driver=False)
     cluster = None
-    if search == "dask-ml":
+    if "distributed" in needed:
         from distributed import Client
 
         cluster = Client(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
@@ -285,9 +286,7 @@ def measure_missing(args: argparse.Namespace) -> None:
         for name in args.problems
         for budget in args.budgets
         for search in args.searches  # The random search first: it sets the budget.
-        if applies(search, PROBLEMS[name])
-        and search not in missing
-        and (args.n_jobs == 1 or search in WITH_WORKERS)
+        if applies(search, PROBLEMS[name]) and search not in missing
     ]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["peers"])

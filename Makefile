@@ -14,9 +14,9 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(VENV)/.installed-demo
 	MPLBACKEND=template $(BIN)/python docs/examples/plot_01_first_search.py
 
-# Two files of tests at a time: many tests wait for processes that they have started.
+# Three files of tests at a time on two cores: many tests wait for processes that they have started.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25
 
 lint: ruff codespell
 
@@ -61,7 +61,7 @@ examples:
 # The oldest dependencies that setup.cfg allows, and none of the extras: three examples
 # need pandas, matplotlib or Optuna.
 oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
+	$(OLDEST)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
 		--deselect skhyperband/_journal/reading.py::skhyperband._journal.reading.read_journal \
 		--deselect skhyperband/_display/search_display.py::skhyperband._display.search_display.SearchDisplay \
 		--deselect skhyperband/_to_optuna.py::skhyperband._to_optuna.to_optuna

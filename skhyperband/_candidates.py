@@ -20,7 +20,7 @@ def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
             raise TypeError(
                 f"{source} {repr_of(candidate)}; its keys must be names of parameters."
             )
-        if name == resource:
+        if name == resource != N_SAMPLES:  # A parameter may have that name.
             raise ValueError(
                 f"{source} {repr_of(candidate)}, but {name!r} is the resource, which the search "
                 "sets; leave it out."

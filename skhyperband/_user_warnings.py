@@ -21,14 +21,13 @@ from skhyperband._messages import (
     exception_of_traceback,
     message_of_traceback,
     repr_of,
-    str_of,
 )
 from skhyperband._plan import Plan
 from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores, StateKey
 from skhyperband._resources import N_SAMPLES
 from skhyperband._results import failed_with_more
 from skhyperband._schedule import Rung, largest_power
-from skhyperband._space import Candidate
+from skhyperband._space import Candidate, plain
 
 
 def send(message: str | None, category: type[Warning] = UserWarning) -> None:
@@ -243,7 +242,7 @@ def describe_failures(
     ]
     for members in kinds.values():
         params, text = members[0]
-        named = ", ".join(f"{name}={str_of(value)}" for name, value in params.items())
+        named = ", ".join(f"{name}={repr_of(plain(value))}" for name, value in params.items())
         lines.append(
             f"{len(members)} times, first with {named or 'no parameters'}:\n{text.strip()}"
         )

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesRegressor,
@@ -607,6 +608,28 @@ def test_the_chosen_count_is_no_candidate_of_a_sampler(classification):
 
     with pytest.raises(ValueError, match="'n_estimators' is the resource"):
         search.fit(*classification)
+
+
+class Sampled(DummyClassifier):
+    """Has a parameter with the name of the resource that is no parameter."""
+
+    def __init__(self, n_samples=1):
+        super().__init__(strategy="constant", constant=0)
+        self.n_samples = n_samples
+
+
+@pytest.mark.parametrize("resource", ["auto", "n_samples"])
+def test_parameter_that_is_called_n_samples_is_searched_over(classification, resource):
+    """The rows are no parameter: one of the same name is a candidate's like any other."""
+    search = HyperbandSearchCV(Sampled(), {"n_samples": range(1, 100)}, resource=resource)
+
+    search.fit(*classification)
+
+    results = search.cv_results_
+    assert search.resource_ == "n_samples"
+    assert len(set(results["param_n_samples"])) > 9
+    assert search.best_estimator_.n_samples == search.best_params_["n_samples"]
+    assert set(results["n_resources"]) == {rung.n_resources for rung in search.rungs_.rungs}
 
 
 def test_defaults_find_a_good_model():

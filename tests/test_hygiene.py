@@ -174,7 +174,7 @@ def max_time(n_jobs):
     return search_of(Slow(), n_jobs, max_time=1).fit(X, y).stop_reason_
 
 def too_slow(n_jobs):
-    search = search_of(Endless(below=0.1), n_jobs, cv=ONE_SPLIT, max_fit_time=0.7)
+    search = search_of(Endless(below=0.1), n_jobs, cv=ONE_SPLIT, max_fit_time=1.5)
     return search.fit(X, y).rungs_.rungs[0].n_failures
 
 def interrupted_with_limit(n_jobs):

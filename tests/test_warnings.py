@@ -2,6 +2,7 @@ import re
 import threading
 import warnings
 
+import numpy as np
 import pytest
 
 from skhyperband._fit_warnings import catching, every_time
@@ -286,6 +287,15 @@ def test_each_kind_of_failure_is_told_once():
         f"{n} times, first with x={params['x']}:\n{traceback.strip()}"
         for n, (params, traceback) in zip((2, 1, 1), [*failures[:2], failures[3]], strict=True)
     ]
+
+
+def test_failed_values_are_told_apart_from_texts():
+    """The string "3" is shown as one, and a number of NumPy as a number."""
+    params = {"a": "3", "b": 3, "c": np.float64(0.5), "d": np.str_("x")}
+
+    text = describe_failures([(params, "no")], 1, 0.0)
+
+    assert "first with a='3', b=3, c=0.5, d='x':\nno" in text
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ _NAMES_ELSEWHERE = {
     "aggressiveness": "factor",
     "timeout": "max_time",
     "time_budget_s": "max_time",
+    "search_optimization": "sampler",
 }
 
 
@@ -66,6 +67,10 @@ def _explain_argument(search: str, name: str, value: Any, names: Iterable[str]) 
         **dict.fromkeys(("n_iter", "n_trials"), candidates),
         "param_grid": "give it as param_distributions (lists are taken too); all points of the "
         f"grid are tried by {grid}",
+        "test_size": "give it to a splitter, such as cv=ShuffleSplit(1, test_size=0.2)",
+        "subsample": "resource='n_samples' gives candidates less than all samples at first; "
+        "max_resources is the most that they get",
+        "study": "give its sampler as sampler; a journal lets a search go on later",
         "fit_params": "give them to fit(X, y, **fit_params)",
         "aggressive_elimination": f"it is an argument of {halving}",
         **dict.fromkeys(

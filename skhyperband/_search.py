@@ -165,9 +165,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         all others may be worse. If a level takes longer than expected, fewer candidates
         are promoted.
 
-        No evaluation is started after `max_time`. The evaluations that are running are
-        completed, and so is the first evaluation with `max_resources`, however long it
-        takes. If the last level is incomplete, its candidates are compared on the
+        No evaluation is started after `max_time`, but for the first one with
+        `max_resources`, which is made in any case. The evaluations that are running are
+        completed, however long they take. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with
@@ -325,10 +325,11 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
 
     Notes
     -----
-    A level consists of all rungs that have the same amount of the resource and the same
-    number of splits. Scores from different levels cannot be compared. The best
-    candidate is therefore chosen among those that reached the highest level, which has
-    `max_resources` and all splits unless the search ended early.
+    A level consists of all rungs of a round that have the same amount of the resource and
+    the same number of splits. Scores can be compared only if both are the same, in
+    whichever round. The best candidate is therefore chosen among those of all rounds that
+    were evaluated with the most of both, which is `max_resources` and all splits unless
+    the search ended early.
 
     References
     ----------
@@ -599,9 +600,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         all others may be worse. If a level takes longer than expected, fewer candidates
         are promoted.
 
-        No evaluation is started after `max_time`. The evaluations that are running are
-        completed, and so is the first evaluation with `max_resources`, however long it
-        takes. If the last level is incomplete, its candidates are compared on the
+        No evaluation is started after `max_time`, but for the first one with
+        `max_resources`, which is made in any case. The evaluations that are running are
+        completed, however long they take. If the last level is incomplete, its candidates are compared on the
         splits that all of them have finished; if there is no such split, the best
         candidate is chosen from the levels before. The best candidate is refitted with
         `max_resources` in any case; a warning says if no candidate was evaluated with
@@ -755,10 +756,11 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
 
     Notes
     -----
-    A level consists of all rungs that have the same amount of the resource and the same
-    number of splits. Scores from different levels cannot be compared. The best
-    candidate is therefore chosen among those that reached the highest level, which has
-    `max_resources` and all splits unless the search ended early.
+    A level consists of all rungs of a round that have the same amount of the resource and
+    the same number of splits. Scores can be compared only if both are the same, in
+    whichever round. The best candidate is therefore chosen among those of all rounds that
+    were evaluated with the most of both, which is `max_resources` and all splits unless
+    the search ended early.
 
     The number in the column ``bracket`` is the letter s of the publication: the number
     of halvings between the first rung of the bracket and `max_resources`.

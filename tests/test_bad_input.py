@@ -804,6 +804,10 @@ OTHER_NAMES = {
     "n_trials": (HyperbandSearchCV, {"n_trials": 10}, ["n_trials", "n_repeats"]),
     "max_iter": (HyperbandSearchCV, {"max_iter": 10}, ["max_iter", "as max_resources"]),
     "timeout": (HyperbandSearchCV, {"timeout": 10}, ["timeout", "as max_time"]),
+    "optimization": (HyperbandSearchCV, {"search_optimization": "hyperopt"}, ["as sampler"]),
+    "subsample": (HyperbandSearchCV, {"subsample": 0.5}, ["resource='n_samples'"]),
+    "test_size": (HyperbandSearchCV, {"test_size": 0.1}, ["cv=ShuffleSplit"]),
+    "study": (HyperbandSearchCV, {"study": None}, ["sampler", "journal"]),
     "n_iter-hyperband": (HyperbandSearchCV, {"n_iter": 9}, ["n_iter", "n_candidates=9", "widest"]),
     "param_grid": (
         SuccessiveHalvingSearchCV,

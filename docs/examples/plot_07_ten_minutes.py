@@ -45,7 +45,7 @@ search = HyperbandSearchCV(
 search.fit(X_train, y_train)
 
 # %%
-# The limit is kept whatever the machine: no evaluation starts after it. What comes on top is the
+# No evaluation starts after the limit, however slow the machine is. What comes on top is the
 # end of the evaluations that are running, and the refit of the best candidate.
 
 print("ended because of", search.stop_reason_)

@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -611,6 +612,38 @@ def test_client_may_be_closed_during_a_search():
         client.close()
         with pytest.raises(RuntimeError, match="Dask client was closed"):
             list(results)
+
+
+CANCELLING = """
+import types
+import ray
+from skhyperband._executors.cluster import Submission
+from skhyperband._executors.ray_cluster import RayCluster
+from skhyperband._pickling import cloudpickle
+from tests.tasks import tasks_of, tenfold
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+tasks = [cloudpickle.dumps(task) for task in tasks_of(4)]
+cluster = RayCluster(tenfold, types.SimpleNamespace(ray_remote_args=None))
+with cluster.start():
+    for _ in range(400):
+        submissions = [Submission(task, None, False, 0, alone=False) for task in tasks]
+        for submission in submissions:
+            cluster.submit(submission)
+        ray.wait([submission.handle[0] for submission in submissions])
+        cluster.cancel(submissions)
+"""
+
+
+def test_ray_survives_that_tasks_are_cancelled_as_they_end():
+    """Ray ends the whole program where a task ends at the moment at which it is cancelled."""
+    pytest.importorskip("ray")
+
+    done = subprocess.run(
+        [sys.executable, "-c", CANCELLING], capture_output=True, text=True, timeout=300
+    )
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_ray_may_be_shut_down_during_a_search(ray_cluster, monkeypatch):

@@ -27,6 +27,8 @@ from skhyperband._executors.cluster_worker import evaluate_packed
 from skhyperband._records import Evaluate, Outcome, Skipped
 
 _MAX_LOSSES = 3
+# In seconds. What takes no longer is not cancelled.
+_SHORT = 0.5
 _NO_CLUSTER = (
     "The search ends, since the connection to Ray was shut down. What was measured is kept: see "
     "cv_results_, and refit_best. Connect to Ray, and fit again; with a journal, nothing is "
@@ -134,12 +136,21 @@ class RayCluster:
         return None
 
     def cancel(self, submissions: Iterable[Submission]) -> None:
-        """End these tasks, with their workers."""
-        if not ray.is_initialized():
+        """End these tasks, with their workers.
+
+        Ray (2.60) ends this process if a task is done, or begins, at the moment at which it is
+        cancelled. So short ones may come to their end, and those that wait for a worker are
+        cancelled before those whose workers would then be free for them.
+        """
+        references = [submission.handle[0] for submission in submissions]
+        lasting = [one for one in references if self._running.pop(one, None) is not None]
+        if not lasting or not ray.is_initialized():
             return
-        for submission in list(submissions):
-            if self._running.pop(submission.handle[0], None) is not None:
-                ray.cancel(submission.handle[0], force=True)
+        try:
+            lasting = ray.wait(lasting, num_returns=len(lasting), timeout=_SHORT)[1]
+        finally:
+            for reference in reversed(lasting):
+                ray.cancel(reference, force=True)
 
 
 def _check_connection() -> None:

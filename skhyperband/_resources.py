@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -22,6 +22,12 @@ _SAMPLES_WITHOUT_CLASSES = 10
 # With fewer test samples, `min_splits="auto"` ranks candidates on more than one split. One split
 # with 60 test rows ranked better than two, three or five splits with less of the resource.
 _TEST_SAMPLES_TO_RANK = 50
+
+
+def without_resource(params: Mapping[str, Any], resource: str) -> dict[str, Any]:
+    """Return the parameters of a candidate; the samples are none, and one may have their name."""
+    is_parameter = resource != N_SAMPLES
+    return {name: v for name, v in params.items() if not (is_parameter and name == resource)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,7 +201,7 @@ def _describe_candidate(candidate: Candidate) -> dict[str, Any]:
 def _contains(values: Any, value: Any) -> bool:
     """Return whether a list has the value, or a distribution can give it."""
     if isinstance(values, range):
-        return value_key(value)[0] is int and value in values
+        return value_key(value)[0] is int and int(value) in values
     if not hasattr(values, "rvs"):
         is_the_same = any(value is other for other in values)  # Saves time.
         return is_the_same or _describe_value(value) in map(_describe_value, values)

@@ -11,6 +11,7 @@ from skhyperband._base import BaseHalvingSearchCV
 from skhyperband._measured import check_measured, check_metric
 from skhyperband._optuna import import_optuna, quiet
 from skhyperband._optuna_parameters import OptunaParameter, optuna_parameters
+from skhyperband._resources import without_resource
 from skhyperband._results import Results, measured_metrics, rows_of_highest_level
 from skhyperband._samplers.encoding import with_defaults
 from skhyperband._space import as_space
@@ -159,8 +160,7 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
     space, defaults = as_space(search.param_distributions), search.estimator.get_params()
     candidates = []
     for rows in rows_by_candidate:
-        params = dict(results["params"][rows[0]])
-        params.pop(search.resource_, None)
+        params = without_resource(results["params"][rows[0]], search.resource_)
         candidates.append(with_defaults(params, space, defaults))
     parameters = optuna_parameters(space, candidates)
     highest = set(rows_of_highest_level(results, metric).tolist())

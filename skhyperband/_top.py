@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skhyperband._resources import without_resource
 from skhyperband._results import Results, measured_metrics, take_rows_of
 from skhyperband._space import candidate_key
 from skhyperband._tables import import_pandas
@@ -55,9 +56,8 @@ def best_rows(results: Results, n: int, metric: str) -> np.ndarray:
 
 def _column_names(results: Results, metric: str, resource: str) -> Sequence[str]:
     """Return the columns of the frame: rank, parameters, scores, and what they cost."""
-    parameters = [
-        name for name in results if name.startswith("param_") and name != f"param_{resource}"
-    ]
+    columns = {name.removeprefix("param_"): name for name in results if name.startswith("param_")}
+    parameters = list(without_resource(columns, resource).values())
     metrics = sorted(measured_metrics(results), key=lambda name: name != metric)
     scores = [
         column

@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import scipy.linalg
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 
 
@@ -42,6 +43,14 @@ class Scored(ClassifierMixin, BaseEstimator):
     def score(self, X, y=None):
         """Return a score that depends on the parameters and the number of samples."""
         return self.quality + 1e-3 * self.n_units + 1e-6 * self.n_fitted_
+
+
+class Sampled(DummyClassifier):
+    """Has a parameter with the name of the resource that is no parameter."""
+
+    def __init__(self, n_samples=1):
+        super().__init__(strategy="constant", constant=0)
+        self.n_samples = n_samples
 
 
 class Failing(Scored):

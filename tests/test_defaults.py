@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesRegressor,
@@ -22,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Scored
+from tests.estimators import Sampled, Scored
 
 QUALITY = {"quality": uniform()}
 
@@ -608,14 +607,6 @@ def test_the_chosen_count_is_no_candidate_of_a_sampler(classification):
 
     with pytest.raises(ValueError, match="'n_estimators' is the resource"):
         search.fit(*classification)
-
-
-class Sampled(DummyClassifier):
-    """Has a parameter with the name of the resource that is no parameter."""
-
-    def __init__(self, n_samples=1):
-        super().__init__(strategy="constant", constant=0)
-        self.n_samples = n_samples
 
 
 @pytest.mark.parametrize("resource", ["auto", "n_samples"])

@@ -164,6 +164,27 @@ def test_defaults_complete_a_candidate():
     assert points.coordinates[1, 0] > points.coordinates[0, 0]
 
 
+def test_candidate_with_exactly_the_names_of_a_dict_is_in_it():
+    """An earlier dict with more names, which have defaults, does not contain it."""
+    space = [{"C": uniform(0, 1), "tol": uniform(0, 1)}, {"C": uniform(0, 1)}]
+    encoding = SpaceEncoding(space, defaults={"C": 0.5, "tol": 0.5})
+
+    points = encoding.points_of([{"C": 0.2}, {"C": 0.2, "tol": 0.1}])
+
+    assert points.parts.tolist() == [1, 0]
+
+
+def test_floats_and_integers_have_axes_of_their_own():
+    """The integer 1 and the float 1.0 may mean different things to an estimator."""
+    ones = [stats.rv_discrete(values=([1], [1.0])), stats.rv_discrete(values=([1.0], [1.0]))]
+    encoding = SpaceEncoding([{"k": [part], "m": one} for part, one in enumerate(ones)])
+
+    middle = np.full(len(encoding.axes), 0.5)
+    drawn = [encoding.candidate_at(part, middle, np.random.RandomState(0))["m"] for part in (0, 1)]
+
+    assert [type(value) for value in drawn] == [int, float]
+
+
 def test_defaults_of_a_replaced_step_complete_nothing():
     """A candidate that replaces a step does not have the parameters of the estimator's own one."""
     space = [{"svc": [SVC(), LinearSVC()], "svc__C": loguniform(1e-3, 1e3)}]

@@ -139,6 +139,14 @@ def test_scores_that_are_the_lowest_numbers():
         assert np.isfinite(observed.scores).all()
 
 
+def test_lowest_number_is_the_worst_score():
+    """A candidate that has it on its only split is not taken for a good one."""
+    observed = table_of(level_of({0: [-1.0], 1: [-2.0], 2: [-np.finfo(float).max]})).observations()
+
+    assert observed.scores.argmin() == 2
+    assert observed.n_splits.tolist() == [1, 1, 1]
+
+
 def test_equal_candidates_are_one():
     """What a journal and the search have of a candidate counts as of one, whatever its number."""
     of_journal = level_of({-1: [0.5, 0.7], -2: [0.3, 0.5]}, n_resources=9)

@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, to_optuna
-from tests.estimators import Failing, Scored
+from tests.estimators import Failing, Sampled, Scored
 
 optuna = pytest.importorskip("optuna", reason="the oldest dependencies are without Optuna")
 COMPLETE, PRUNED, FAIL = (
@@ -683,6 +683,17 @@ def test_failures_at_the_highest_level(classification):
     complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert [trial.user_attrs["n_resources"] for trial in complete] == [3, 3]
     assert sum(trial.state == optuna.trial.TrialState.FAIL for trial in study.trials) == 1
+
+
+def test_parameter_that_is_called_n_samples_has_its_values(classification):
+    """It is not taken for the resource, and the estimator's own value does not take its place."""
+    space = {"n_samples": range(2, 100)}
+    search = HyperbandSearchCV(Sampled(), space, random_state=0).fit(*classification)
+
+    study = to_optuna(search)
+
+    tried = {params["n_samples"] for params in search.cv_results_["params"]}
+    assert {trial.params["n_samples"] for trial in study.trials} == tried
 
 
 def test_a_study_that_cannot_be_made_leaves_none(classification, tmp_path, monkeypatch):

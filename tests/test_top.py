@@ -6,7 +6,7 @@ from scipy.stats import uniform
 from sklearn.exceptions import NotFittedError
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
-from tests.estimators import Failing, Scored
+from tests.estimators import Failing, Sampled, Scored
 
 QUALITY = {"quality": uniform()}
 
@@ -132,6 +132,13 @@ def test_none_is_a_value_and_a_missing_parameter_is_nan(classification, needs_pa
 
     assert set(labels[0.9]) == {None, "a"}
     assert np.isnan(labels[0.1])
+
+
+def test_parameter_that_is_called_n_samples_has_a_column(classification, needs_pandas):
+    """The number of samples is no parameter, and does not take its name away."""
+    search = HyperbandSearchCV(Sampled(), {"n_samples": range(1, 100)}).fit(*classification)
+
+    assert search.best_params_["n_samples"] in set(search.top(99)["param_n_samples"])
 
 
 def test_a_search_without_refit_has_best_candidates(classification, needs_pandas):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skhyperband._measured import check_measured, check_metric
+from skhyperband._resources import without_resource
 from skhyperband._results import Results
 from skhyperband._schedule import LevelSize
 from skhyperband._scoring import MetricRule
@@ -65,8 +66,7 @@ class Measurements:
 
     def candidate(self, row: int) -> Candidate:
         """Return the parameters of the candidate of a row, without the resource."""
-        params = self.results["params"][row]
-        return {name: value for name, value in params.items() if name != self.resource}
+        return without_resource(self.results["params"][row], self.resource)
 
     def highest_rows(self) -> np.ndarray:
         """Return the row of each candidate at the highest level at which it has a score.

@@ -167,7 +167,10 @@ class ListAxis:
 
     def _place_in_range(self, value: Any) -> float:
         is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        return self.values.index(value) if is_integer and value in self.values else np.nan
+        # Of other types, Python would compare one element after the other.
+        return (
+            self.values.index(int(value)) if is_integer and int(value) in self.values else np.nan
+        )
 
     def value(self, coordinate: float) -> Any:
         """Return the value to whose interval the coordinate belongs."""
@@ -257,6 +260,9 @@ def are_equal(one: Axis, other: Axis) -> bool:
         a, b = one.distribution, other.distribution
         return a is b or (
             type(getattr(a, "dist", a)) is type(getattr(b, "dist", b))
-            and all(one.value(quantile) == other.value(quantile) for quantile in _COMPARED)
+            and all(
+                value_key(one.value(quantile)) == value_key(other.value(quantile))
+                for quantile in _COMPARED
+            )
         )
     return False

@@ -137,14 +137,17 @@ class SpaceEncoding:
         return list(self._axis_numbers[part].values())
 
     def points_of(self, candidates: Sequence[Candidate]) -> Points:
-        """Return the point of each candidate, in the first dict of the space that contains it."""
+        """Return the point of each candidate, in the first dict of the space that contains it.
+
+        Dicts with exactly its names come before those whose other names have defaults.
+        """
         parts = np.full(len(candidates), -1)
         coordinates = np.full((len(candidates), len(self.axes)), np.nan)
         for part, axis_numbers in enumerate(self._axis_numbers):
             chosen = [
                 i
                 for i, candidate in enumerate(candidates)
-                if parts[i] < 0 and has_names_of(self._space[part], candidate, self._defaults)
+                if parts[i] < 0 and self._may_be_of(part, candidate)
             ]
             if not chosen:
                 continue
@@ -157,6 +160,10 @@ class SpaceEncoding:
             parts[inside] = part
             coordinates[inside] = np.clip(columns[is_inside], 0, 1)
         return Points(parts, coordinates)
+
+    def _may_be_of(self, part: int, candidate: Candidate) -> bool:
+        has_own_names = any(candidate.keys() == other.keys() for other in self._space)
+        return has_names_of(self._space[part], candidate, {} if has_own_names else self._defaults)
 
     def uniform_points(self, n: int, rng: np.random.Generator) -> Points:
         """Return points at random, from each dict of the space with the same probability."""

@@ -102,7 +102,8 @@ def _without_last_digits(scores: np.ndarray) -> np.ndarray:
     _, exponents = np.frexp(scores)
     exponents = np.maximum(exponents, least_exponent)
     with np.errstate(over="ignore"):  # Of the largest numbers that there are.
-        return np.ldexp(np.round(np.ldexp(scores, _N_BITS - exponents)), exponents - _N_BITS)
+        rounded = np.ldexp(np.round(np.ldexp(scores, _N_BITS - exponents)), exponents - _N_BITS)
+    return np.where(np.isfinite(rounded), rounded, scores)
 
 
 # The scores of candidates on each split, by their number.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peer_searches import Result, Task, chosen, smac_space
+from peer_searches import Result, Task, params_of, smac_space
 from smac import MultiFidelityFacade, Scenario
 
 
@@ -36,7 +36,7 @@ def search(task: Task) -> Result:
         facade.optimize()
     history = facade.runhistory
     complete = [
-        (chosen(task, history.get_config(key.config_id)), -value.cost, value.endtime)
+        (params_of(task, history.get_config(key.config_id)), -value.cost, value.endtime)
         for key, value in history.items()
         if key.budget is not None and math.ceil(key.budget) >= largest
     ]
@@ -49,4 +49,4 @@ def search(task: Task) -> Result:
 
 
 def cost_of(config: Any, seed: int, budget: float, *, task: Task) -> float:
-    return -float(np.mean(list(task.scores(chosen(task, config), math.ceil(budget)))))
+    return -float(np.mean(list(task.scores(params_of(task, config), math.ceil(budget)))))

@@ -105,24 +105,11 @@ def search(task: Task, scheduler: str) -> Result:
     return task.refitted(params), params, len(notes.started)
 
 
-class Complete(tune.Callback):
-    """What was scored: parameters, score, and the time of day."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[Params, float, float]] = []
-
-    def on_trial_result(
-        self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any
-    ) -> None:
-        """Note a report."""
-        self.found.append((result["config"], result["score"], time.time()))
-
-
 def flaml_search(task: Task) -> Result:
     """Search with as many trials at once as there are workers, each a process of Ray."""
     import flaml.tune  # Not above, where the processes of Ray Tune would wait for it, too.
 
-    complete, start = Complete(), time.time()
+    notes, start = Notes(n_splits=1), time.time()  # It reports once.
     with tempfile.TemporaryDirectory() as folder:
         flaml.tune.run(
             partial(score_of, task=task.for_workers()),
@@ -136,14 +123,14 @@ def flaml_search(task: Task) -> Result:
             use_ray=True,
             reuse_actors=True,
             storage_path=folder,
-            callbacks=[complete],
+            callbacks=[notes],
         )
-    for _, score, at in complete.found:
+    for score, at, _ in notes.complete:
         task.note(score, at - start)
-    if not complete.found:
+    if not notes.complete:
         raise RuntimeError("No candidate was scored when the time was over.")
-    best = dict(max(complete.found, key=lambda found: found[1])[0])
-    return task.refitted(best), best, len(complete.found)
+    best = dict(max(notes.complete, key=lambda result: result[0])[-1])
+    return task.refitted(best), best, len(notes.started)
 
 
 def score_of(params: Params, *, task: Task) -> dict[str, float]:

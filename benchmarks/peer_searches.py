@@ -436,7 +436,7 @@ def smac_in(folder: str, task: Task) -> Result:
     while task.used() < task.seconds:
         trial = facade.ask()
         amount = math.ceil(trial.budget)
-        params = chosen(task, trial.config)
+        params = params_of(task, trial.config)
         score = float(np.mean(list(task.scores(params, amount))))
         facade.tell(trial, TrialValue(cost=-score), save=False)
         if amount >= largest:
@@ -519,7 +519,7 @@ def skopt_dimension(values: Any) -> Any:
     return Real(low, high, prior="log-uniform" if kind == "log" else "uniform")
 
 
-def chosen(task: Task, config: Any) -> Params:
+def params_of(task: Task, config: Any) -> Params:
     """Return the parameters of a configuration of SMAC, which has numbers for a list's elements."""
     space = task.problem.space
     return {

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skhyperband._messages import repr_of
 from skhyperband._resource_names import check_no_other_name_set, other_names_of
-from skhyperband._resources import N_SAMPLES
+from skhyperband._resources import N_SAMPLES, resource_parameter
 from skhyperband._space import Candidate, Space
 
 
@@ -20,7 +20,7 @@ def check_candidate_form(candidate: Any, source: str, resource: str) -> None:
             raise TypeError(
                 f"{source} {repr_of(candidate)}; its keys must be names of parameters."
             )
-        if name == resource != N_SAMPLES:  # A parameter may have that name.
+        if name == resource_parameter(resource):
             raise ValueError(
                 f"{source} {repr_of(candidate)}, but {name!r} is the resource, which the search "
                 "sets; leave it out."

@@ -16,7 +16,7 @@ import numpy as np
 from skhyperband._candidates import check_candidate_form
 from skhyperband._executors.base import n_in_advance
 from skhyperband._messages import repr_of
-from skhyperband._resources import N_SAMPLES
+from skhyperband._resources import resource_parameter
 from skhyperband._samplers import SAMPLERS, check_optuna_sampler, is_optuna_sampler
 from skhyperband._space import check_space
 
@@ -98,7 +98,7 @@ def check_parameters(params: Mapping[str, Any], n_candidates_words: tuple[str, .
     check_space(
         params["param_distributions"],
         lists_only=params["n_candidates"] == "all",
-        resource=None if params["resource"] == N_SAMPLES else params["resource"],
+        resource=resource_parameter(params["resource"]),
     )
     _check_initial_candidates(params["initial_candidates"], params["resource"])
     _check_random_state(params["random_state"])

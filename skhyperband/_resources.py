@@ -24,10 +24,18 @@ _SAMPLES_WITHOUT_CLASSES = 10
 _TEST_SAMPLES_TO_RANK = 50
 
 
+def resource_parameter(resource: str) -> str | None:
+    """Return the name of the parameter that is the resource; None if it is the samples.
+
+    A parameter may be called `n_samples` as well.
+    """
+    return None if resource == N_SAMPLES else resource
+
+
 def without_resource(params: Mapping[str, Any], resource: str) -> dict[str, Any]:
-    """Return the parameters of a candidate; the samples are none, and one may have their name."""
-    is_parameter = resource != N_SAMPLES
-    return {name: v for name, v in params.items() if not (is_parameter and name == resource)}
+    """Return the parameters of a candidate, without the one that is the resource."""
+    hidden = resource_parameter(resource)
+    return {name: value for name, value in params.items() if name != hidden}
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from skhyperband import HyperbandSearchCV, SearchDisplay, SuccessiveHalvingSearchCV
 from skhyperband._display.parameters import _label
-from tests.estimators import Failing, Scored
+from tests.estimators import Failing, Sampled, Scored
 
 KINDS = ("rungs", "incumbent", "parameters", "importances")
 QUALITY = {"quality": uniform()}
@@ -478,6 +478,16 @@ def test_a_candidate_has_the_score_of_its_highest_level(classification):
         rows = results["candidate_id"] == candidate
         assert score == results["mean_test_score"][rows][results["n_resources"][rows].argmax()]
     assert len(data.scores) == len(set(results["candidate_id"].tolist()))
+
+
+def test_parameter_that_is_called_n_samples_is_shown(classification):
+    """It has the values of the candidates, not the one of the estimator."""
+    search = HyperbandSearchCV(Sampled(), {"n_samples": range(2, 100)}).fit(*classification)
+
+    (shown,) = data_of(search, kind="parameters").parameters
+
+    tried = {params["n_samples"] for params in search.cv_results_["params"]}
+    assert set(shown.numbers) == tried
 
 
 class Free(Scored):

@@ -69,7 +69,7 @@ class GivenEstimator:
                         break  # What has not begun would tell nothing.
                     continue
                 if task.split == self._full_fit[1]:
-                    seconds[task.n_resources] = result.fit_time + result.score_time
+                    seconds[task.n_resources] = result.seconds
         return seconds
 
     @property
@@ -150,4 +150,4 @@ class GivenEstimator:
             key = EvaluationKey(candidate, n_resources, split)
             if key not in self._history.outcomes:
                 is_first = split == self._full_fit[1]
-                self._history.record(key, rung, outcome, in_times=is_first)
+                self._history.record_from_before(key, rung, outcome, in_times=is_first)

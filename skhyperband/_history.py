@@ -61,6 +61,9 @@ class SearchHistory:
         the size of the rung: it may turn out smaller than planned, or with fewer splits.
     times : dict of int to EvaluationTimes
         The times of all evaluations with so much of the resource.
+    times_in_levels : dict of int to EvaluationTimes
+        Those of the evaluations that this run made for its levels: not those of the estimator
+        as it is given, which are made before, and not those that a journal had.
     """
 
     def __init__(self, split_order: Sequence[int], score: Callable[[Outcome], float]):
@@ -69,6 +72,7 @@ class SearchHistory:
         self.outcomes: dict[EvaluationKey, Outcome] = {}
         self.seconds: dict[RungKey, float] = defaultdict(float)
         self.times: dict[int, EvaluationTimes] = defaultdict(EvaluationTimes)
+        self.times_in_levels: dict[int, EvaluationTimes] = defaultdict(EvaluationTimes)
         self.split_order = split_order
         self._score = score
         self._scores: dict[EvaluationKey, float] = {}
@@ -130,18 +134,23 @@ class SearchHistory:
         """Return whether the evaluation has been recorded."""
         return self.keys_by_split(entry)[split] in self.outcomes
 
-    def record(
-        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, in_times: bool = True
+    def record(self, key: EvaluationKey, rung: Rung, outcome: Outcome) -> None:
+        """Record the outcome of an evaluation that belongs to a level."""
+        self.record_from_before(key, rung, outcome, in_times=True)
+        if not outcome.replayed:
+            self.times_in_levels[key.n_resources].add(outcome.seconds)
+
+    def record_from_before(
+        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, in_times: bool
     ) -> None:
-        """Record the outcome of an evaluation that was made for a rung.
+        """Record the outcome of an evaluation that was made before the level that it counts for.
 
         `in_times` says whether its time is added to `times`, from which those of others are expected.
         """
         self._scores[key] = self._score(outcome)
-        seconds = outcome.fit_time + outcome.score_time
-        self.seconds[rung.key] += seconds
+        self.seconds[rung.key] += outcome.seconds
         if in_times:
-            self.times[key.n_resources].add(seconds)
+            self.times[key.n_resources].add(outcome.seconds)
         self.outcomes[key] = outcome
 
     def seconds_of(self, candidate: int) -> float | None:
@@ -186,7 +195,7 @@ class SearchHistory:
         complete = all(key in self.outcomes for of_entry in keys for key in of_entry)
         for entry, of_entry in zip(entries, keys, strict=True):
             outcomes = [self.outcomes[key] for key in of_entry if key in self.outcomes]
-            self._last_seconds[entry.candidate] = sum(o.fit_time + o.score_time for o in outcomes)
+            self._last_seconds[entry.candidate] = sum(o.seconds for o in outcomes)
         counted = entries if complete else self._comparable(level, entries)
         self.entries += counted
         for rung in {entry.rung for entry in counted}:

@@ -151,7 +151,7 @@ class ProgressPrinter(Observer):
         """Print the line of an evaluation, if it is asked for."""
         self._n_evaluated += 1
         if not outcome.replayed:
-            seconds = outcome.fit_time + outcome.score_time
+            seconds = outcome.seconds
             self._remaining.note(task.n_resources, seconds, self._clock())
         if self._prints_evaluations:
             self._print(self._line_of(entry, task, outcome))
@@ -237,11 +237,7 @@ class ProgressPrinter(Observer):
         place = f"{self._plan.resource} {task.n_resources:>{width}}  split {split}"
         came_to = "failed" if outcome.failure is not None else _scores_text(outcome.test_scores)
         self._score_width = max(self._score_width, len(came_to))
-        took = (
-            "from journal"
-            if outcome.replayed
-            else duration_text(outcome.fit_time + outcome.score_time)
-        )
+        took = "from journal" if outcome.replayed else duration_text(outcome.seconds)
         params = ", ".join(
             f"{name}={_value_text(value)}" for name, value in task.candidate.items()
         )

@@ -174,6 +174,11 @@ class Outcome(NamedTuple):
     replayed: bool = False
 
     @property
+    def seconds(self) -> float:
+        """The time of the fit and of the scores."""
+        return self.fit_time + self.score_time
+
+    @property
     def has_finite_score(self) -> bool:
         """Whether any metric has a finite score on the test part."""
         scores = self.test_scores

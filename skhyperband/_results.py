@@ -323,7 +323,7 @@ class ResultTables:
                     n_splits=rung.n_splits,
                     n_failures=sum(outcome.failure is not None for outcome in outcomes),
                     seconds=self._history.seconds.get(rung.key, 0.0),
-                    mean_seconds=float(np.mean([o.fit_time + o.score_time for o in outcomes])),
+                    mean_seconds=float(np.mean([o.seconds for o in outcomes])),
                     best_score=float(np.fmax.reduce([score for _, _, score in members])),
                     rank_correlation=(
                         correlations[steps[rung.key]] if rung.key in steps else np.nan

@@ -249,6 +249,6 @@ class TimedRounds:
 
     def _slowdown(self) -> float:
         """Return how much longer the levels took than their evaluations alone, at least 1."""
-        of_amounts = self._history.times.values()
+        of_amounts = self._history.times_in_levels.values()
         ideal = sum(max(times.total / self._n_workers, times.longest) for times in of_amounts)
         return max(1.0, (self._clock() - self._start) / ideal) if ideal > 0 else 1.0

@@ -523,3 +523,26 @@ def test_part_of_a_grid_is_spread_over_it(timed):
     assert 3 <= n_entered < 27
     assert len(set(qualities)) > (n_entered + 1) // 2
     assert max(qualities) > 0.5
+
+
+class SlowToBegin(Timed):
+    """Takes time outside its fits, too."""
+
+    def set_params(self, **params):
+        """Set the clock forward."""
+        SimulatedClock.now += 10.0
+        return super().set_params(**params)
+
+
+def test_overhead_is_expected_though_the_estimator_as_it_is_given_is_slow(timed):
+    """Its fit is not part of the time that the levels took: rounds are not too large for it."""
+    search, used = timed(
+        "halving",
+        max_time=900,
+        model=SlowToBegin,
+        estimator={"slow": 4.0},
+        space={"quality": uniform(0.1, 0.8), "slow": [1.0]},
+    )
+
+    assert used <= 900
+    assert [bracket.n_candidates for bracket in search.plan_.brackets] == [5, 3, 2]

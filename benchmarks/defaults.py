@@ -28,7 +28,6 @@ take the figures themselves only from tables of some hundred candidates.
 """
 
 import argparse
-import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -364,7 +363,7 @@ class Result:
         full = (self.table.fit_seconds + self.table.score_seconds)[:, :, -1].sum(axis=1)
         return self.seconds.mean() / full.mean()
 
-    @functools.cached_property
+    @property
     def efficiency(self) -> float:
         """How many times as fast as a random search with the same mean loss it is."""
         return self.n_configurations / self.cost

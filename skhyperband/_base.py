@@ -354,7 +354,7 @@ class BaseHalvingSearchCV(SearchBase):
                 )
             stop_reason = self._search(run)
         warn_after_fits(self, run.history, run.brackets.failed_rungs, run.executor.states.problems)
-        self._select_best()
+        self._select_best(stop_reason)
         if stop_reason == "max_time":
             send(no_candidates_message(self))
         if self.refit:
@@ -428,7 +428,7 @@ class BaseHalvingSearchCV(SearchBase):
         attributes = attributes_of_best(self.cv_results_, self._rule, metric, self.plan_)
         self._set_attributes(attributes)
 
-    def _select_best(self) -> None:
+    def _select_best(self, stop_reason: StopReason) -> None:
         """Set the best candidate, and warn of what is wrong with it."""
         self._set_best()
         if np.isnan(self.best_score_):
@@ -437,7 +437,7 @@ class BaseHalvingSearchCV(SearchBase):
                 f"The mean {metric} of the best candidate is {self.best_score_}, so that the choice "
                 "has no meaning; check scoring, and what the estimator predicts."
             )
-        send(unreached_resources_message(self))
+        send(unreached_resources_message(self, time_was_over=stop_reason == "max_time"))
 
     def top(self, n: int = 5) -> Any:
         """Return the best candidates at the highest level at which any candidate has a score.
@@ -533,7 +533,7 @@ class BaseHalvingSearchCV(SearchBase):
             raise ValueError(why_not_refitted(self))
         X, y, params = checked_arguments(self, X, y, params)
         fit_params, _, _ = self._route(params)
-        self._select_best()
+        self._select_best(self.stop_reason_)
         self._refit(X, y, fit_params)
         return self
 

@@ -166,7 +166,7 @@ class RunningBrackets:
                 numbers = history.add_candidates(candidates)
                 self._note_repetitions(len(numbers), n_distinct, history.n_distinct)
                 self._resize(bracket, len(numbers))
-                numbers += self._rounds.enter_measured(planned)
+                numbers += self._rounds.enter_measured()
             else:
                 numbers = self._promoted.pop(bracket.key, [])
             if numbers:

@@ -104,7 +104,7 @@ class GivenEstimator:
             for n_resources, split in places[:n_tasks]
         ]
 
-    def enter(self, rung: Rung, *, time_is_short: bool) -> list[int]:
+    def enter(self, *, time_is_short: bool) -> list[int]:
         """Make it a candidate where time is short; return its number in a list, empty if it is none.
 
         If the time suffices for the whole plan it is none: the search then has the same results
@@ -112,11 +112,11 @@ class GivenEstimator:
         """
         number = self._history.number_of({})
         if number is not None:
-            self._record(number, rung)
+            self._record(number)
             return []
         if not time_is_short or self._is_initial or self._full_fit not in self._measured:
             return []
-        return [self._add(rung)]
+        return [self._add()]
 
     def enter_alone(self) -> None:
         """Make it the only candidate if there are no others, for which there was no time."""
@@ -136,18 +136,18 @@ class GivenEstimator:
             n_splits=n_splits,
             n_halvings=0,
         )
-        entry = RungEntry(rung, self._add(rung))
+        entry = RungEntry(rung, self._add())
         level = Level(0, self._max_resources, n_splits, rungs=(rung,))
         self._history.close_level(level, [entry])
 
-    def _add(self, rung: Rung) -> int:
+    def _add(self) -> int:
         (number,) = self._history.add_candidates([{}])
-        self._record(self._history.canonical_id(number), rung)
+        self._record(self._history.canonical_id(number))
         return number
 
-    def _record(self, candidate: int, rung: Rung) -> None:
+    def _record(self, candidate: int) -> None:
         for (n_resources, split), outcome in self._measured.items():
             key = EvaluationKey(candidate, n_resources, split)
             if key not in self._history.outcomes:
                 is_first = split == self._full_fit[1]
-                self._history.record_from_before(key, rung, outcome, in_times=is_first)
+                self._history.record_from_before(key, outcome, in_times=is_first)

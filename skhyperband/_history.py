@@ -81,6 +81,7 @@ class SearchHistory:
         self._known_keys: dict[tuple[int, int, int], dict[int, EvaluationKey]] = {}
         self._last_seconds: dict[int, float] = {}
         self._most_splits: dict[int, int] = {}
+        self._unbooked: set[EvaluationKey] = set()
 
     # -- candidates
 
@@ -135,22 +136,26 @@ class SearchHistory:
         return self.keys_by_split(entry)[split] in self.outcomes
 
     def record(self, key: EvaluationKey, rung: Rung, outcome: Outcome) -> None:
-        """Record the outcome of an evaluation that belongs to a level."""
-        self.record_from_before(key, rung, outcome, in_times=True)
+        """Record the outcome of an evaluation that was made for a rung."""
+        self._record(key, outcome)
+        self.seconds[rung.key] += outcome.seconds
+        self.times[key.n_resources].add(outcome.seconds)
         if not outcome.replayed:
             self.times_in_levels[key.n_resources].add(outcome.seconds)
 
-    def record_from_before(
-        self, key: EvaluationKey, rung: Rung, outcome: Outcome, *, in_times: bool
-    ) -> None:
-        """Record the outcome of an evaluation that was made before the level that it counts for.
+    def record_from_before(self, key: EvaluationKey, outcome: Outcome, *, in_times: bool) -> None:
+        """Record the outcome of an evaluation that was made before there were levels.
 
-        `in_times` says whether its time is added to `times`, from which those of others are expected.
+        The first rung that the candidate has with so much of the resource gets its time. `in_times`
+        says whether that is added to `times`, from which those of others are expected.
         """
-        self._scores[key] = self._score(outcome)
-        self.seconds[rung.key] += outcome.seconds
+        self._record(key, outcome)
+        self._unbooked.add(key)
         if in_times:
             self.times[key.n_resources].add(outcome.seconds)
+
+    def _record(self, key: EvaluationKey, outcome: Outcome) -> None:
+        self._scores[key] = self._score(outcome)
         self.outcomes[key] = outcome
 
     def seconds_of(self, candidate: int) -> float | None:
@@ -196,6 +201,9 @@ class SearchHistory:
         for entry, of_entry in zip(entries, keys, strict=True):
             outcomes = [self.outcomes[key] for key in of_entry if key in self.outcomes]
             self._last_seconds[entry.candidate] = sum(o.seconds for o in outcomes)
+            for key in self._unbooked.intersection(of_entry):
+                self._unbooked.remove(key)
+                self.seconds[entry.rung.key] += self.outcomes[key].seconds
         counted = entries if complete else self._comparable(level, entries)
         self.entries += counted
         for rung in {entry.rung for entry in counted}:

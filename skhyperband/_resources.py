@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.model_selection import BaseShuffleSplit, GroupShuffleSplit
+from sklearn.model_selection import BaseShuffleSplit, GroupShuffleSplit, TimeSeriesSplit
 from sklearn.utils.multiclass import type_of_target
 
 from skhyperband._schedule import automatic_min_resources
@@ -210,10 +210,20 @@ def guess_test_samples(cv: Any, n_splits: int, n_samples: int) -> int:
         n_test = _drawn_test_samples(cv, n_samples)
     elif isinstance(getattr(cv, "test_size", None), numbers.Integral):
         n_test = cv.test_size
+    elif isinstance(cv, TimeSeriesSplit):
+        n_test = n_samples // (n_splits + 1)
+    elif isinstance(cv, (list, tuple)):
+        n_test = float(np.median([_n_selected(test) for _, test in cv]))
     else:
         n_repeats = getattr(cv, "n_repeats", 1)
         n_test = n_samples / n_splits * (n_repeats if isinstance(n_repeats, int) else 1)
     return max(1, round(n_test))
+
+
+def _n_selected(rows: Any) -> int:
+    """Return how many rows an array of indices, or a mask, selects."""
+    rows = np.asarray(rows)
+    return int(np.count_nonzero(rows)) if rows.dtype == bool else rows.size
 
 
 def _drawn_test_samples(cv: BaseShuffleSplit, n_samples: int) -> float:

@@ -22,7 +22,7 @@ from skhyperband._round_sizes import (
     next_round,
     round_of,
 )
-from skhyperband._schedule import Bracket, Level, Rung
+from skhyperband._schedule import Bracket, Level
 
 
 class Rounds(Protocol):
@@ -45,7 +45,7 @@ class Rounds(Protocol):
     def has_time(self) -> bool:
         """Return whether there is a time limit that is not over yet."""
 
-    def enter_measured(self, rung: Rung) -> list[int]:
+    def enter_measured(self) -> list[int]:
         """Add candidates that were measured before the rounds; return their numbers."""
 
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
@@ -81,7 +81,7 @@ class UntimedRounds:
         """Return False: there is no limit."""
         return False
 
-    def enter_measured(self, rung: Rung) -> list[int]:
+    def enter_measured(self) -> list[int]:
         """Return none: nothing is measured before."""
         return []
 
@@ -167,13 +167,13 @@ class TimedRounds:
             fixed_share = (of_time - of_resource) / (1 - of_resource)
             self._fixed_share = min(1.0, max(0.0, fixed_share))
 
-    def enter_measured(self, rung: Rung) -> list[int]:
+    def enter_measured(self) -> list[int]:
         """Let the estimator as it is given enter the first round, unless the whole plan fits.
 
         With little time there are few candidates. Its evaluations are known already, and may be
         better than theirs.
         """
-        return self._given_estimator.enter(rung, time_is_short=not self._plan_fits)
+        return self._given_estimator.enter(time_is_short=not self._plan_fits)
 
     def _planned(self) -> Iterator[list[Bracket]]:
         """Yield the brackets of the plan repeat by repeat."""

@@ -1,6 +1,7 @@
 """Makes a study of Optuna from what a search has measured."""
 
 import datetime
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -135,19 +136,33 @@ def _create_study(optuna: Any, storage: Any, study_name: str | None) -> Any:
 
 
 def _study_attributes(search: BaseHalvingSearchCV, metric: str) -> dict[str, Any]:
-    varies = _splits_vary(search.cv_results_)
-    step = f"{search.resource_} x n_splits" if varies else search.resource_
+    kind, _ = _steps(search.cv_results_)
     return {
         "metric": search._rule.label(metric),
         "resource": search.resource_,
         "max_resources": int(search.max_resources_),
         "n_splits": int(search.n_splits_),
-        "step": step,
+        "step": kind.format(search.resource_),
     }
 
 
-def _splits_vary(results: Results) -> bool:
-    return len(np.unique(results["n_splits"])) > 1
+def _steps(results: Results) -> tuple[str, list[int]]:
+    """Return what a step is, with a place for the name of the resource, and the step of each row.
+
+    A higher level has a higher step. The amount times the splits is no such number if a search ended
+    before its highest level had all splits.
+    """
+    sizes = list(zip(results["n_resources"].tolist(), results["n_splits"].tolist(), strict=True))
+    levels = sorted(set(sizes))
+    products = [n_resources * n_splits for n_resources, n_splits in levels]
+    if len({n_splits for _, n_splits in levels}) == 1:
+        kind, steps = "{}", [n_resources for n_resources, _ in levels]
+    elif all(low < high for low, high in itertools.pairwise(products)):
+        kind, steps = "{} x n_splits", products
+    else:
+        kind, steps = "level", list(range(1, len(levels) + 1))
+    step_of = dict(zip(levels, steps, strict=True))
+    return kind, [step_of[size] for size in sizes]
 
 
 # --- the trials --------------------------------------------------------------------
@@ -163,6 +178,7 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         params = without_resource(results["params"][rows[0]], search.resource_)
         candidates.append(with_defaults(params, space, defaults))
     parameters = optuna_parameters(space, candidates)
+    _, steps = _steps(results)
     highest = set(rows_of_highest_level(results, metric).tolist())
     trials = []
     for rows, candidate in zip(rows_by_candidate, candidates, strict=True):
@@ -171,7 +187,7 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         trial = optuna.trial.create_trial(
             state=state,
             value=None if math.isnan(score) else score,
-            intermediate_values=_intermediate_values(results, rows, metric),
+            intermediate_values=_intermediate_values(results, rows, metric, steps),
             user_attrs=_trial_attributes(results, rows, metric),
             **_stored_params(candidate, parameters, optuna.distributions),
         )
@@ -213,10 +229,11 @@ def _stored_params(
     return {"params": params, "distributions": distributions}
 
 
-def _intermediate_values(results: Results, rows: Sequence[int], metric: str) -> dict[int, float]:
+def _intermediate_values(
+    results: Results, rows: Sequence[int], metric: str, steps: Sequence[int]
+) -> dict[int, float]:
     scores = results[f"{_PREFIX}{metric}"]
-    steps = results["n_resources"] * (results["n_splits"] if _splits_vary(results) else 1)
-    return {int(steps[row]): float(scores[row]) for row in rows if not np.isnan(scores[row])}
+    return {steps[row]: float(scores[row]) for row in rows if not np.isnan(scores[row])}
 
 
 def _trial_attributes(results: Results, rows: Sequence[int], metric: str) -> dict[str, Any]:

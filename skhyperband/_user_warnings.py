@@ -24,7 +24,7 @@ from skhyperband._messages import (
 )
 from skhyperband._plan import Plan
 from skhyperband._records import EvaluationKey, FailedStep, Outcome, Scores, StateKey
-from skhyperband._resources import N_SAMPLES
+from skhyperband._resources import N_SAMPLES, without_resource
 from skhyperband._results import failed_with_more
 from skhyperband._schedule import Rung, largest_power
 from skhyperband._space import Candidate, plain
@@ -73,6 +73,8 @@ def warn_after_fits(
 
 # With fewer candidates, a random search is about as good.
 _ENOUGH_CANDIDATES = 9
+# The words for a number of candidates that follows from how often they can be halved.
+_NUMBERS_BY_HALVING = ("auto", "exhaust")
 
 
 def lost_halvings_message(search: Any, plan: Plan) -> str | None:
@@ -97,10 +99,19 @@ def lost_halvings_message(search: Any, plan: Plan) -> str | None:
     way_out = (
         f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
     )
+    if search.n_candidates in _NUMBERS_BY_HALVING:
+        advice = (
+            f"To compare more candidates, {way_out}; to evaluate each with all resources, give "
+            "n_candidates=... a number, or use RandomizedSearchCV."
+        )
+    else:
+        advice = (
+            f"To halve, {way_out}; to evaluate each with all resources, give min_resources={lowest}"
+            ", or use RandomizedSearchCV."
+        )
     return (
         f"From {first} to {last}, factor={search.factor} leaves {room} room for halving: "
-        f"{outcome}.{why} To compare more candidates, {way_out}; to evaluate each with all "
-        "resources, give n_candidates=... a number, or use RandomizedSearchCV."
+        f"{outcome}.{why} {advice}"
     )
 
 
@@ -110,7 +121,7 @@ def _outcome_of_lost_halvings(search: Any, plan: Plan) -> str | None:
     has_one_level = len(set(plan.ladder)) == 1
     of_round = " of each round" if plan.brackets[-1].repeat else ""
     all_at_once = f"all {n_candidates} candidates{of_round} are evaluated with all resources"
-    if search.n_candidates in ("auto", "exhaust"):
+    if search.n_candidates in _NUMBERS_BY_HALVING:
         if plan.space_exhausted:
             return None
         if n_candidates >= _ENOUGH_CANDIDATES:
@@ -356,12 +367,15 @@ def _has_too_few_samples(failure: str) -> bool:
 # --- after the fits ----------------------------------------------------------------
 
 
-def unreached_resources_message(search: Any) -> str | None:
+def unreached_resources_message(search: Any, *, time_was_over: bool) -> str | None:
     """Return a message where the best candidate was not measured with all resources."""
     resource, highest = search.plan_.resource, search.max_resources_
-    measured = int(search.cv_results_["n_resources"][search.best_index_])
+    amounts = search.cv_results_["n_resources"]
+    measured = int(amounts[search.best_index_])
     if measured >= highest:
         return None
+    is_reached = search.multimetric_ and amounts.max() >= highest
+    score = f"a finite {search._metric_of_best}" if is_reached else "a score"
     failed = failed_with_more(search.cv_results_, search.best_index_)
     refit = "a refit takes all rows"
     if resource != N_SAMPLES and failed:
@@ -369,10 +383,10 @@ def unreached_resources_message(search: Any) -> str | None:
     elif resource != N_SAMPLES:
         refit = f"best_params_ and a refit have {resource}={highest}"
     text = (
-        f"No candidate has a score with {resource}={highest}: the best one was chosen, and "
+        f"No candidate has {score} with {resource}={highest}: the best one was chosen, and "
         f"best_score_ was measured, with {resource}={measured}; {refit}."
     )
-    if search.max_time is not None and not failed:
+    if time_was_over and not failed:
         text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
     return text
 
@@ -380,7 +394,7 @@ def unreached_resources_message(search: Any) -> str | None:
 def no_candidates_message(search: Any) -> str | None:
     """Return a message where `max_time` sufficed for the estimator as it is given only."""
     results, resource = search.cv_results_, search.plan_.resource
-    if any(set(params) - {resource} for params in results["params"]):
+    if any(without_resource(params, resource) for params in results["params"]):
         return None
     return (
         f"No candidate was evaluated within max_time={search.max_time!r}: the result is the "
@@ -438,12 +452,14 @@ def fresh_fits_message(search: Any, history: SearchHistory) -> str | None:
     if search.continue_training is not True or search.n_replayed_ > 0:
         return None
     lowest: dict[StateKey, int] = {}
-    for key in sorted(history.outcomes):
+    # A full fit of the estimator as it is given is made before there are rungs to continue from.
+    keys = [key for key in sorted(history.outcomes) if history.candidates[key.candidate]]
+    for key in keys:
         lowest.setdefault(key.state_key, key.n_resources)
     with_more = {
-        key: outcome
-        for key, outcome in history.outcomes.items()
-        if key.n_resources > lowest[key.state_key] and outcome.failure is None
+        key: history.outcomes[key]
+        for key in keys
+        if key.n_resources > lowest[key.state_key] and history.outcomes[key].failure is None
     }
     if not with_more or any(o.n_trained < key.n_resources for key, o in with_more.items()):
         return None

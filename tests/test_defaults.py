@@ -67,13 +67,13 @@ def test_hyperband_by_samples(n_samples, brackets):
 @pytest.mark.parametrize(
     ("n_samples", "brackets"),
     [
-        pytest.param(90, ["9@50/3 3@90/5"], id="90, test parts of 18"),
-        pytest.param(300, ["27@166/1 9@300/2 3@300/5"], id="300, test parts of 60"),
-        pytest.param(9000, ["27@5000/1 9@9000/2 3@9000/5"], id="9,000"),
+        pytest.param(90, ["18@50/3 6@90/5"], id="90, test parts of 18"),
+        pytest.param(300, ["54@166/1 18@300/2 6@300/5"], id="300, test parts of 60"),
+        pytest.param(9000, ["54@5000/1 18@9000/2 6@9000/5"], id="9,000"),
     ],
 )
 def test_successive_halving_by_samples(n_samples, brackets):
-    """It has more candidates than a round of Hyperband, and ends with as many as the factor."""
+    """It has more candidates than a round of Hyperband, and ends with twice as many as the factor."""
     search = SuccessiveHalvingSearchCV(Scored(), QUALITY)
 
     assert schedule(search.plan(n_samples=n_samples, n_classes=2)) == brackets
@@ -87,7 +87,7 @@ def test_successive_halving_by_samples(n_samples, brackets):
             ["9@55/1 3@100/2 1@100/5", "5@100/2 1@100/5"] * 3,
             id="hb",
         ),
-        pytest.param(SuccessiveHalvingSearchCV, ["27@55/1 9@100/2 3@100/5"], id="sh"),
+        pytest.param(SuccessiveHalvingSearchCV, ["54@55/1 18@100/2 6@100/5"], id="sh"),
     ],
 )
 def test_plan_of_a_forest(search_class, brackets):
@@ -227,14 +227,14 @@ def test_the_only_bracket_is_kept():
 @pytest.mark.parametrize(
     ("n_candidates", "factor", "sizes"),
     [
-        pytest.param("auto", 3, [27, 9, 3], id="auto"),
+        pytest.param("auto", 3, [54, 18, 6], id="auto"),
         pytest.param("exhaust", 3, [9, 3, 1], id="exhaust"),
-        pytest.param("auto", 2.5, [15, 6, 2], id="auto with a fraction"),
+        pytest.param("auto", 2.5, [31, 12, 4], id="auto with a fraction"),
         pytest.param(10, 3, [10, 3, 1], id="number"),
     ],
 )
 def test_n_candidates_of_successive_halving(n_candidates, factor, sizes):
-    """Halvings leave as many candidates as the factor says, one, or what a number leaves."""
+    """Halvings leave twice as many candidates as the factor says, one, or what a number leaves."""
     plan = SuccessiveHalvingSearchCV(
         Scored(),
         QUALITY,
@@ -638,10 +638,10 @@ def test_defaults_find_a_good_model():
     assert search.best_score_ > 0.85
 
 
-def test_aggressive_elimination_goes_on_to_one_candidate():
+def test_aggressive_elimination_goes_on_below_the_factor():
     """With the automatic number of candidates, the lowest rung is repeated once."""
     plan = SuccessiveHalvingSearchCV(
         Scored(), QUALITY, resource="n_units", max_resources=100, aggressive_elimination=True
     ).plan()
 
-    assert schedule(plan) == ["27@55/1 9@55/1 3@100/2 1@100/5"]
+    assert schedule(plan) == ["54@55/1 18@55/1 6@100/2 2@100/5"]

@@ -276,6 +276,48 @@ def test_candidate_that_failed_with_more_is_refitted_with_what_it_was_measured(c
     assert search.best_estimator_.n_units == 1
 
 
+def test_more_time_is_no_advice_after_an_interruption(classification):
+    """The limit was not what ended the search."""
+
+    class NotAsGiven(Interrupting):
+        def fit(self, X, y=None):
+            if self.quality == 0:
+                return Scored.fit(self, X, y)
+            return super().fit(X, y)
+
+    search = search_of(SuccessiveHalvingSearchCV, NotAsGiven(), max_time=3600)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+
+    with pytest.warns(UserWarning, match="No candidate has a score with n_units=9") as caught:
+        mended(search).refit_best(*classification)
+
+    assert not any("max_time" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.filterwarnings("ignore:Some scores are not finite:UserWarning")
+def test_metric_without_a_score_at_the_highest_level_is_named(classification):
+    """Another metric has scores there, and time was not what was lacking."""
+
+    def two_metrics(estimator, X, y):
+        is_full = estimator.n_units == 9
+        return {"p": estimator.quality, "q": np.nan if is_full else estimator.quality}
+
+    search = search_of(
+        SuccessiveHalvingSearchCV,
+        Scored(),
+        scoring=two_metrics,
+        rank_by="p",
+        refit="q",
+        max_time=3600,
+    )
+
+    with pytest.warns(UserWarning, match="No candidate has a finite q with n_units=9") as caught:
+        search.fit(*classification)
+
+    assert not any("max_time" in str(warning.message) for warning in caught)
+
+
 def test_samples_that_were_not_reached_are_warned_of(classification):
     """With samples as the resource the warning counts samples."""
     search = published(

@@ -787,7 +787,8 @@ def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
         pytest.param(RepeatedKFold(n_splits=5, n_repeats=10), 50, 300, 1, id="repeats"),
         pytest.param(ShuffleSplit(20, test_size=0.25), 20, 400, 1, id="share of a shuffle"),
         pytest.param(ShuffleSplit(20, test_size=10), 20, 400, 5, id="number of a shuffle"),
-        pytest.param([(0, 1)] * 4, 4, 100, 2, id="list"),
+        pytest.param([(range(90), range(90, 100))] * 7, 7, 100, 5, id="list"),
+        pytest.param(((range(90), np.arange(100) >= 75),) * 4, 4, 100, 2, id="masks"),
         pytest.param(ShuffleSplit(50), 50, 1000, 1, id="default of a shuffle"),
         pytest.param(ShuffleSplit(20, train_size=0.5), 20, 80, 2, id="rest of a training share"),
         pytest.param(ShuffleSplit(20, train_size=55), 20, 80, 2, id="rest of a training number"),
@@ -795,6 +796,8 @@ def test_lowest_number_of_samples_asks_for_the_classes(min_resources):
         pytest.param(GroupShuffleSplit(20, test_size=2), 20, 1000, 1, id="number of groups"),
         pytest.param(GroupShuffleSplit(20, train_size=0.5), 20, 50, 2, id="share of groups"),
         pytest.param(TimeSeriesSplit(5, test_size=10), 5, 400, 5, id="number of a time series"),
+        pytest.param(TimeSeriesSplit(5), 5, 270, 2, id="time series"),
+        pytest.param(TimeSeriesSplit(5), 5, 300, 1, id="longer time series"),
     ],
 )
 def test_automatic_number_of_splits_holds_enough_test_samples(cv, n_splits, n_samples, min_splits):

@@ -1,5 +1,6 @@
 import contextlib
 import functools
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import uniform
+from scipy.stats import randint, uniform
+from sklearn.ensemble import ExtraTreesClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV
 from skhyperband._round_sizes import Costs, narrowed_round, next_round, smaller_bracket
@@ -523,6 +525,69 @@ def test_part_of_a_grid_is_spread_over_it(timed):
     assert 3 <= n_entered < 27
     assert len(set(qualities)) > (n_entered + 1) // 2
     assert max(qualities) > 0.5
+
+
+def test_candidates_whose_parameter_is_called_n_samples_are_candidates(timed):
+    """It is no resource that the estimator as it is given has, too."""
+
+    class OfSamples(Timed):
+        def __init__(self, n_samples=1, quality=0.5, n_units=1, fixed=1.0, per_unit=1.0, slow=1.0):
+            super().__init__(quality, n_units, fixed, per_unit, slow)
+            self.n_samples = n_samples
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search, _ = timed(
+            "halving",
+            max_time=20,
+            model=OfSamples,
+            space={"n_samples": list(range(2, 80))},
+            resource="n_samples",
+            max_resources="auto",
+            min_resources=26,
+            n_candidates=9,
+        )
+
+    assert search.stop_reason_ == "max_time"
+    assert len(search.cv_results_["params"]) > 1
+
+
+def test_training_of_the_estimator_as_it_is_given_is_not_said_to_be_fresh(timed):
+    """It has a full fit before there are rungs; nobody was promoted."""
+
+    class TimedForest(ExtraTreesClassifier):
+        def fit(self, X, y, sample_weight=None):
+            SimulatedClock.now += self.n_estimators
+            return super().fit(X, y, sample_weight)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search, _ = timed(
+            "halving",
+            model=TimedForest,
+            space={"max_depth": randint(1, 9)},
+            resource="n_estimators",
+            max_time=4.3 * 27,
+            continue_training=True,
+        )
+
+    assert set(search.cv_results_["n_resources"]) == {27}
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+def test_each_rung_has_the_time_of_its_own_evaluations(timed, without_limit, share):
+    """A full fit of the estimator as it is given is not part of the lowest rung."""
+    _, seconds = without_limit("halving, one split first")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No candidate was evaluated")
+        search, _ = timed("halving, one split first", max_time=share * seconds)
+
+    measured = {}
+    for rung in search.rungs_.rungs:
+        below = measured.get((rung.bracket, rung.repeat, rung.n_resources), 0)
+        n_evaluations = rung.n_candidates * (rung.n_splits - below)
+        measured[rung.bracket, rung.repeat, rung.n_resources] = rung.n_splits
+        assert rung.seconds == pytest.approx(n_evaluations * (1 + rung.n_resources))
 
 
 class SlowToBegin(Timed):

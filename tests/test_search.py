@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -1380,6 +1381,20 @@ def test_plan_warns_of_two_candidates():
 
     with pytest.warns(UserWarning, match=r"little room.*only 2 candidates"):
         search.plan(*balanced(2))
+
+
+def test_warning_of_no_halving_names_what_silences_it():
+    """With a number of candidates that is the number of resources."""
+    search = SuccessiveHalvingSearchCV(Scored(), QUALITY, n_candidates=6)
+    size = {"n_samples": 12, "n_classes": 2}
+
+    with pytest.warns(UserWarning, match="To halve, lower it.* give min_resources=10,"):
+        search.plan(**size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan = search.set_params(min_resources=10).plan(**size)
+
+    assert [rung.n_candidates for rung in plan.rungs] == [6]
 
 
 WITHOUT_WARNING = {

@@ -138,6 +138,30 @@ def test_steps_with_splits_that_grow(classification):
     assert study.user_attrs["step"] == "n_units x n_splits"
 
 
+def test_steps_of_a_search_whose_highest_level_has_fewer_splits(classification):
+    """They rise from level to level, though the amount times the splits does not."""
+
+    class InterruptedLater(Scored):
+        n_full_fits = 0
+
+        def fit(self, X, y=None):
+            InterruptedLater.n_full_fits += self.n_units == 9
+            if InterruptedLater.n_full_fits > 1:
+                raise KeyboardInterrupt
+            return super().fit(X, y)
+
+    search = halving(InterruptedLater())
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*classification)
+    assert search.cv_results_["n_splits"][search.cv_results_["n_resources"] == 9].tolist() == [1]
+
+    study = to_optuna(search)
+
+    (longest,) = [t.intermediate_values for t in study.trials if len(t.intermediate_values) > 2]
+    assert list(longest) == [1, 2, 3]
+    assert study.user_attrs["step"] == "level"
+
+
 def test_a_resource_of_samples(classification):
     """The number of samples is the step."""
     search = halving(resource="n_samples", max_resources="auto", min_resources=30)

@@ -10,7 +10,6 @@ these than permutation importances on held-out candidates did.
 """
 
 import itertools
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,6 @@ from skhyperband._messages import counted
 from skhyperband._records import LevelResult
 from skhyperband._samplers.encoding import Points, SpaceEncoding
 from skhyperband._samplers.observations import Observations, ScoreTable
-from skhyperband._schedule import LevelSize
 
 _N_TREES = 200
 _N_POINTS = 2000
@@ -85,12 +83,8 @@ def observe(measured: Measurements) -> Observations:
     names = (f"split{number}_test_{measured.metric}" for number in itertools.count())
     columns = itertools.takewhile(lambda name: name in results, names)
     split_scores = np.column_stack([results[name] for name in columns])
-    rows_of: dict[tuple[int, LevelSize], list[int]] = defaultdict(list)
-    repeats = results["repeat"].tolist()
-    for row, size in enumerate(measured.level_sizes):
-        rows_of[repeats[row], size].append(row)
     table = ScoreTable()
-    for (repeat, size), rows in sorted(rows_of.items()):
+    for (repeat, size), rows in measured.rows_by_level().items():
         table.add(
             LevelResult(
                 repeat=repeat,

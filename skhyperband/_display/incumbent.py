@@ -1,6 +1,5 @@
 """The picture of the incumbent: the best score so far, over the time or the resource spent."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -63,28 +62,22 @@ def incumbent(measured: Measurements, over: Spent) -> Incumbent:
     splits of the candidates are evaluated in a mixed order, so that a mean score is known only
     at its end.
     """
-    results = measured.results
     spent = _seconds(measured) if over == "time" else _resource(measured)
-    rows: dict[tuple[int, LevelSize], list[int]] = defaultdict(list)
-    repeats = results["repeat"].tolist()
-    for row, size in enumerate(measured.level_sizes):
-        rows[repeats[row], size].append(row)
-    levels = sorted(rows)
+    rows = measured.rows_by_level()
     best: list[tuple[LevelSize, float]] = []
     reached, score = LevelSize(0, 0), np.nan
-    for level in levels:
-        _, size = level
-        best_of_level = float(np.fmax.reduce(_finite(measured.scores[rows[level]])))
+    for (_, size), of_level in rows.items():
+        best_of_level = float(np.fmax.reduce(_finite(measured.scores[of_level])))
         if np.isfinite(best_of_level) and size >= reached:
             score = best_of_level if size > reached else max(score, best_of_level)
             reached = size
         best.append((reached, score))
     return Incumbent(
         over=over,
-        spent=np.cumsum([sum(spent[row] for row in rows[level]) for level in levels]),
+        spent=np.cumsum([sum(spent[row] for row in of_level) for of_level in rows.values()]),
         scores=np.array([score for _, score in best]),
         level_sizes=tuple(size for size, _ in best),
-        repeats=np.array([repeat for repeat, _ in levels]),
+        repeats=np.array([repeat for repeat, _ in rows]),
         resource=measured.resource,
         max_resources=measured.max_resources,
         score_label=measured.score_label,

@@ -1,5 +1,7 @@
 """What the pictures of a search are computed from: its fitted attributes, read once."""
 
+import functools
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +60,7 @@ class Measurements:
         """The mean score of each row."""
         return self.results[f"mean_test_{self.metric}"]
 
-    @property
+    @functools.cached_property
     def level_sizes(self) -> list[LevelSize]:
         """The size of the level of each row."""
         columns = self.results["n_resources"].tolist(), self.results["n_splits"].tolist()
@@ -67,6 +69,14 @@ class Measurements:
     def candidate(self, row: int) -> Candidate:
         """Return the parameters of the candidate of a row, without the resource."""
         return without_resource(self.results["params"][row], self.resource)
+
+    def rows_by_level(self) -> dict[tuple[int, LevelSize], list[int]]:
+        """Return the rows of each level, the number of its round first, in the order of the levels."""
+        rows: dict[tuple[int, LevelSize], list[int]] = defaultdict(list)
+        levels = zip(self.results["repeat"].tolist(), self.level_sizes, strict=True)
+        for row, level in enumerate(levels):
+            rows[level].append(row)
+        return dict(sorted(rows.items()))
 
     def highest_rows(self) -> np.ndarray:
         """Return the row of each candidate at the highest level at which it has a score.

@@ -60,10 +60,10 @@ def attributes_of_best(
 ) -> dict[str, Any]:
     """Return the attributes of the best candidate by a metric, by name."""
     index = rule.best_row(results, metric)
-    params = results["params"][index]
+    params = dict(results["params"][index])
     if plan.resource != N_SAMPLES and not failed_with_more(results, index):
         # The refit has all resources, whatever the candidate was measured with.
-        params = {**params, plan.resource: plan.max_resources}
+        params[plan.resource] = plan.max_resources
     return {
         "best_index_": index,
         "best_score_": float(results[f"mean_test_{metric}"][index]),

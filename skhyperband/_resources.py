@@ -103,8 +103,8 @@ class SampleResource:
     name: str = N_SAMPLES
 
     def parameters(self, candidate: dict[str, Any], n_resources: int) -> dict[str, Any]:
-        """Return the candidate's parameters unchanged."""
-        return candidate
+        """Return the candidate's parameters."""
+        return dict(candidate)
 
     def train_rows(self, split: Split, n_resources: int) -> np.ndarray:
         """Return the rows that come first in the split's order, sorted as the splitter sorts them."""

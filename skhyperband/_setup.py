@@ -138,7 +138,8 @@ def open_journal_of(
 
 def check_arguments(search: Any) -> None:
     """Raise for arguments of the constructor that cannot be used."""
-    check_parameters(search.get_params(deep=False), search._n_candidates_words)
+    # A subclass may have a shorter signature, and so fewer parameters.
+    check_parameters(vars(search), search._n_candidates_words)
     check_resource(search.estimator, search.resource)
 
 

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import make_regression
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -1816,6 +1817,28 @@ def test_xgboost_bins_a_split_once_for_all_continued_candidates(
     assert len(bins) > 1
     assert_same_results(results, anew)
     assert_same_results(differing, fresh)
+
+
+def test_xgboost_with_a_base_score_for_several_outputs_is_fitted_fresh():
+    """XGBoost refuses to go on from its own booster then; nothing is warned of."""
+    xgb = pytest.importorskip("xgboost")
+    pandas = pytest.importorskip("pandas")
+    X, y = make_regression(120, 4, n_targets=2, random_state=0)
+    search = SuccessiveHalvingSearchCV(
+        xgb.XGBRegressor(n_estimators=6, base_score=0.5, n_jobs=1, random_state=0),
+        {"max_depth": [1, 2, 3]},
+        n_candidates=3,
+        resource="n_estimators",
+        min_resources=2,
+        cv=2,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(pandas.DataFrame(X), y)
+
+    results = search.cv_results_
+    np.testing.assert_array_equal(results["n_resources_trained"], results["n_resources"])
 
 
 def test_xgboost_with_weights_of_features_is_continued(classification):

@@ -1397,6 +1397,33 @@ def test_warning_of_no_halving_names_what_silences_it():
     assert [rung.n_candidates for rung in plan.rungs] == [6]
 
 
+def test_subclass_with_a_shorter_signature(search_class, classification):
+    """What it hands to its parent is checked, as for scikit-learn's own searches."""
+
+    class Own(search_class):
+        def __init__(self, estimator, param_distributions, factor=2):
+            super().__init__(
+                estimator, param_distributions, factor=factor, min_resources=60, random_state=0
+            )
+
+    assert Own(Scored(), QUALITY).fit(*classification).best_params_["quality"] > 0.8
+    with pytest.raises(ValueError, match="factor=1"):
+        Own(Scored(), QUALITY, factor=1).fit(*classification)
+
+
+def test_rows_share_no_parameters(search_class, classification):
+    """A row that is changed leaves the others, and the best parameters, as they are."""
+    search = search_class(Scored(), QUALITY, min_resources=60, random_state=0)
+    search.fit(*classification)
+    rows = search.cv_results_["params"]
+    before = [dict(row) for row in rows]
+
+    search.best_params_["quality"] = "changed"
+    assert rows == before
+    rows[0]["quality"] = "changed"
+    assert rows[1:] == before[1:]
+
+
 WITHOUT_WARNING = {
     "one by number": {"n_candidates": 1},
     "few by number": {"n_candidates": 2},

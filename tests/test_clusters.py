@@ -695,7 +695,7 @@ def test_time_limit_ends_a_search(classification, backend):
         HistGradientBoostingClassifier(random_state=0),
         {"max_leaf_nodes": range(2, 32), "learning_rate": [0.01, 0.03, 0.1, 0.3]},
         n_repeats=None,
-        max_time=3,
+        max_time=6,
         random_state=0,
     ).fit(*classification)
 

@@ -113,6 +113,7 @@ VARIANTS = {
     },
     "SH published": _halving(**_PUBLISHED),
     "SH defaults": _halving(),
+    **{f"SH {n}": _halving(n_candidates=n) for n in (27, 36, 45, 63)},
     **{
         f"SH {n}, 1 split, {bound}": _halving(n_candidates=n, min_splits=1, min_resources=bound)
         for n, bound in [

@@ -146,8 +146,9 @@ class SearchHistory:
     def record_from_before(self, key: EvaluationKey, outcome: Outcome, *, in_times: bool) -> None:
         """Record the outcome of an evaluation that was made before there were levels.
 
-        The first rung that the candidate has with so much of the resource gets its time. `in_times`
-        says whether that is added to `times`, from which those of others are expected.
+        The first rung of the candidate that this evaluation is part of gets its time; if there is
+        none, no rung has it. `in_times` says whether the time is added to `times`, from which those
+        of others are expected.
         """
         self._record(key, outcome)
         self._unbooked.add(key)
@@ -201,15 +202,20 @@ class SearchHistory:
         for entry, of_entry in zip(entries, keys, strict=True):
             outcomes = [self.outcomes[key] for key in of_entry if key in self.outcomes]
             self._last_seconds[entry.candidate] = sum(o.seconds for o in outcomes)
-            for key in self._unbooked.intersection(of_entry):
-                self._unbooked.remove(key)
-                self.seconds[entry.rung.key] += self.outcomes[key].seconds
+            if self._unbooked:
+                self._book(entry.rung, of_entry)
         counted = entries if complete else self._comparable(level, entries)
         self.entries += counted
         for rung in {entry.rung for entry in counted}:
             most = self.n_splits_done(rung.n_resources)
             self._most_splits[rung.n_resources] = max(most, rung.n_splits)
         return self._result(level, counted, complete)
+
+    def _book(self, rung: Rung, keys: Iterable[EvaluationKey]) -> None:
+        """Add the time of evaluations that were made before there were levels to a rung."""
+        for key in self._unbooked.intersection(keys):
+            self._unbooked.remove(key)
+            self.seconds[rung.key] += self.outcomes[key].seconds
 
     def _comparable(self, level: Level, entries: Sequence[RungEntry]) -> list[RungEntry]:
         """Return the entries of an unfinished level with the splits that all of them have."""

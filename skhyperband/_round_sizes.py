@@ -184,11 +184,11 @@ def next_round(
         resource, 0 if none was.
     """
     whole = round_of(planned, left, factor)
+    if costs is not None and costs.of_round(whole.brackets) <= seconds:
+        return whole
     options = [round_of(planned, sizes, factor) for sizes in _smaller_sizes(left, factor)]
     if costs is None:
-        return options[-1] if options else whole
-    if costs.of_round(whole.brackets) <= seconds:
-        return whole
+        return options[-1]
     for limit in (seconds * SHARE_OF_FIRST_ROUND, seconds) if is_first else (seconds,):
         for option in options:
             if costs.of_round(option.brackets) <= limit:

@@ -251,4 +251,7 @@ class TimedRounds:
         """Return how much longer the levels took than their evaluations alone, at least 1."""
         of_amounts = self._history.times_in_levels.values()
         ideal = sum(max(times.total / self._n_workers, times.longest) for times in of_amounts)
-        return max(1.0, (self._clock() - self._start) / ideal) if ideal > 0 else 1.0
+        if not ideal:  # A journal had all so far: what that took tells nothing of what is to come.
+            self._start = self._clock()
+            return 1.0
+        return max(1.0, (self._clock() - self._start) / ideal)

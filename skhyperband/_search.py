@@ -34,7 +34,7 @@ from skhyperband._typing import (
 # possible.
 _FEWEST_CANDIDATES = 9
 # So many times `factor` candidates reach the last rung of successive halving.
-_FINALISTS = 2
+_FINALISTS_PER_FACTOR = 2
 
 
 class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
@@ -423,7 +423,7 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         self, ladder: Sequence[LevelSize], factor: Fraction, available: int | None
     ) -> list[Bracket]:
         if self.n_candidates == "auto":
-            n_candidates = floor(_FINALISTS * factor ** len(ladder))
+            n_candidates = floor(_FINALISTS_PER_FACTOR * factor ** len(ladder))
         elif self.n_candidates == "exhaust":
             n_candidates = None
         elif self.n_candidates == "all":

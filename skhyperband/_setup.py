@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -136,10 +137,16 @@ def open_journal_of(
         yield session
 
 
+def _arguments_of(search: Any) -> dict[str, Any]:
+    """Return the arguments of the constructor; that of a subclass may have fewer."""
+    package = __name__.partition(".")[0]
+    own = next(c for c in type(search).__mro__ if c.__module__.partition(".")[0] == package)
+    return {name: getattr(search, name) for name in inspect.signature(own).parameters}
+
+
 def check_arguments(search: Any) -> None:
     """Raise for arguments of the constructor that cannot be used."""
-    # A subclass may have a shorter signature, and so fewer parameters.
-    check_parameters(vars(search), search._n_candidates_words)
+    check_parameters(_arguments_of(search), search._n_candidates_words)
     check_resource(search.estimator, search.resource)
 
 

@@ -4,6 +4,7 @@ import datetime
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,8 @@ def to_optuna(
     any candidate has one, PRUNED if it was not promoted to it, and FAIL if its last score is
     NaN. Its value is its last score. Its intermediate values are its mean scores on all rungs; their
     step is the amount of the resource, multiplied by the number of splits if rungs have
-    different numbers of splits.
+    different numbers of splits, or else the number of the level if that does not rise from level
+    to level, as in some searches that ended early.
 
     A distribution is a ``FloatDistribution`` or an ``IntDistribution`` with the same ends,
     on a logarithmic scale where the median suits that better, as that of
@@ -116,10 +118,11 @@ def to_optuna(
     metric = search._promoting_metric if metric is None else metric
     check_metric(search, metric)
     with quiet(optuna):
-        trials = _trials(search, metric, optuna)  # If it raises, there is no study.
+        steps = _steps(search.cv_results_, search.resource_)
+        trials = _trials(search, metric, steps, optuna)  # If it raises, there is no study.
         study = _create_study(optuna, storage, study_name)
         study.set_metric_names([search._rule.label(metric)])
-        for name, value in _study_attributes(search, metric).items():
+        for name, value in _study_attributes(search, metric, steps).items():
             study.set_user_attr(name, value)
         study.add_trials(trials)
     return study
@@ -135,40 +138,54 @@ def _create_study(optuna: Any, storage: Any, study_name: str | None) -> Any:
         ) from error
 
 
-def _study_attributes(search: BaseHalvingSearchCV, metric: str) -> dict[str, Any]:
-    kind, _ = _steps(search.cv_results_)
-    return {
-        "metric": search._rule.label(metric),
-        "resource": search.resource_,
-        "max_resources": int(search.max_resources_),
-        "n_splits": int(search.n_splits_),
-        "step": kind.format(search.resource_),
-    }
+@dataclass(frozen=True)
+class Steps:
+    """The steps of the intermediate values.
+
+    Attributes
+    ----------
+    meaning : str
+        What they count.
+    of_row : list of int
+        The step of each row; a higher level has a higher one.
+    """
+
+    meaning: str
+    of_row: list[int]
 
 
-def _steps(results: Results) -> tuple[str, list[int]]:
-    """Return what a step is, with a place for the name of the resource, and the step of each row.
+def _steps(results: Results, resource: str) -> Steps:
+    """Return the steps of a search.
 
-    A higher level has a higher step. The amount times the splits is no such number if a search ended
-    before its highest level had all splits.
+    The amount times the splits is none if the search ended before its highest level had all splits.
     """
     sizes = list(zip(results["n_resources"].tolist(), results["n_splits"].tolist(), strict=True))
     levels = sorted(set(sizes))
     products = [n_resources * n_splits for n_resources, n_splits in levels]
     if len({n_splits for _, n_splits in levels}) == 1:
-        kind, steps = "{}", [n_resources for n_resources, _ in levels]
+        meaning, steps = resource, [n_resources for n_resources, _ in levels]
     elif all(low < high for low, high in itertools.pairwise(products)):
-        kind, steps = "{} x n_splits", products
+        meaning, steps = f"{resource} x n_splits", products
     else:
-        kind, steps = "level", list(range(1, len(levels) + 1))
+        meaning, steps = "level", list(range(1, len(levels) + 1))
     step_of = dict(zip(levels, steps, strict=True))
-    return kind, [step_of[size] for size in sizes]
+    return Steps(meaning, [step_of[size] for size in sizes])
+
+
+def _study_attributes(search: BaseHalvingSearchCV, metric: str, steps: Steps) -> dict[str, Any]:
+    return {
+        "metric": search._rule.label(metric),
+        "resource": search.resource_,
+        "max_resources": int(search.max_resources_),
+        "n_splits": int(search.n_splits_),
+        "step": steps.meaning,
+    }
 
 
 # --- the trials --------------------------------------------------------------------
 
 
-def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
+def _trials(search: BaseHalvingSearchCV, metric: str, steps: Steps, optuna: Any) -> list[Any]:
     """Return a finished trial for each candidate, in the order in which they entered."""
     results = search.cv_results_
     rows_by_candidate = _rows_by_candidate(results)
@@ -178,7 +195,6 @@ def _trials(search: BaseHalvingSearchCV, metric: str, optuna: Any) -> list[Any]:
         params = without_resource(results["params"][rows[0]], search.resource_)
         candidates.append(with_defaults(params, space, defaults))
     parameters = optuna_parameters(space, candidates)
-    _, steps = _steps(results)
     highest = set(rows_of_highest_level(results, metric).tolist())
     trials = []
     for rows, candidate in zip(rows_by_candidate, candidates, strict=True):
@@ -230,10 +246,10 @@ def _stored_params(
 
 
 def _intermediate_values(
-    results: Results, rows: Sequence[int], metric: str, steps: Sequence[int]
+    results: Results, rows: Sequence[int], metric: str, steps: Steps
 ) -> dict[int, float]:
     scores = results[f"{_PREFIX}{metric}"]
-    return {steps[row]: float(scores[row]) for row in rows if not np.isnan(scores[row])}
+    return {steps.of_row[row]: float(scores[row]) for row in rows if not np.isnan(scores[row])}
 
 
 def _trial_attributes(results: Results, rows: Sequence[int], metric: str) -> dict[str, Any]:

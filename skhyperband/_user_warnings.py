@@ -95,23 +95,20 @@ def lost_halvings_message(search: Any, plan: Plan) -> str | None:
             " min_resources='smallest' requires two samples for each split, of a "
             f"classifier for each class too, and cv has {plan.n_splits} splits."
         )
-    lower = max(1, math.floor(highest / _room_for_candidates(plan.factor)))
+    by_halving = search.n_candidates in _NUMBERS_BY_HALVING
+    divisor = _room_for_candidates(plan.factor) if by_halving else plan.factor
+    lower = max(1, math.floor(highest / divisor))
     way_out = (
         f"lower it, such as min_resources={lower}" if lower < lowest else "raise max_resources"
     )
-    if search.n_candidates in _NUMBERS_BY_HALVING:
-        advice = (
-            f"To compare more candidates, {way_out}; to evaluate each with all resources, give "
-            "n_candidates=... a number, or use RandomizedSearchCV."
-        )
-    else:
-        advice = (
-            f"To halve, {way_out}; to evaluate each with all resources, give min_resources={lowest}"
-            ", or use RandomizedSearchCV."
-        )
+    needed = ["n_candidates=... a number"] if by_halving else []
+    if room == "no" and isinstance(search.min_resources, str):
+        needed.append(f"min_resources={lowest}")
+    others = "GridSearchCV" if search.n_candidates == "all" else "RandomizedSearchCV"
     return (
         f"From {first} to {last}, factor={search.factor} leaves {room} room for halving: "
-        f"{outcome}.{why} {advice}"
+        f"{outcome}.{why} To {'compare more candidates' if by_halving else 'halve'}, {way_out}; to "
+        f"evaluate each with all resources, give {' and '.join(needed)}, or use {others}."
     )
 
 
@@ -386,7 +383,7 @@ def unreached_resources_message(search: Any, *, time_was_over: bool) -> str | No
         f"No candidate has {score} with {resource}={highest}: the best one was chosen, and "
         f"best_score_ was measured, with {resource}={measured}; {refit}."
     )
-    if time_was_over and not failed:
+    if time_was_over and not failed and not is_reached:
         text += f" Raise max_time={search.max_time!r}, or lower n_candidates."
     return text
 
@@ -452,8 +449,12 @@ def fresh_fits_message(search: Any, history: SearchHistory) -> str | None:
     if search.continue_training is not True or search.n_replayed_ > 0:
         return None
     lowest: dict[StateKey, int] = {}
-    # A full fit of the estimator as it is given is made before there are rungs to continue from.
-    keys = [key for key in sorted(history.outcomes) if history.candidates[key.candidate]]
+    # With a limit, a full fit of the estimator as it is given comes before the rungs.
+    keys = [
+        key
+        for key in sorted(history.outcomes)
+        if search.max_time is None or history.candidates[key.candidate]
+    ]
     for key in keys:
         lowest.setdefault(key.state_key, key.n_resources)
     with_more = {

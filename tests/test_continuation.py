@@ -1819,26 +1819,52 @@ def test_xgboost_bins_a_split_once_for_all_continued_candidates(
     assert_same_results(differing, fresh)
 
 
-def test_xgboost_with_a_base_score_for_several_outputs_is_fitted_fresh():
-    """XGBoost refuses to go on from its own booster then; nothing is warned of."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"n_outputs": 2}, id="outputs"),
+        pytest.param(
+            {"objective": "reg:quantileerror", "quantile_alpha": [0.2, 0.8]}, id="quantiles"
+        ),
+        pytest.param({}, id="one output"),
+    ],
+)
+def test_xgboost_with_a_base_score_is_continued(options):
+    """Also where a single score is given for several outputs, and with rows that are no array."""
     xgb = pytest.importorskip("xgboost")
     pandas = pytest.importorskip("pandas")
-    X, y = make_regression(120, 4, n_targets=2, random_state=0)
-    search = SuccessiveHalvingSearchCV(
-        xgb.XGBRegressor(n_estimators=6, base_score=0.5, n_jobs=1, random_state=0),
-        {"max_depth": [1, 2, 3]},
-        n_candidates=3,
-        resource="n_estimators",
-        min_resources=2,
-        cv=2,
-        random_state=0,
+    options = dict(options)
+    X, y = make_regression(120, 4, n_targets=options.pop("n_outputs", 1), random_state=0)
+    model = xgb.XGBRegressor(n_estimators=6, base_score=0.5, n_jobs=1, random_state=0, **options)
+    continued, fresh = (
+        SuccessiveHalvingSearchCV(
+            model,
+            {"max_depth": [1, 2, 3]},
+            n_candidates=3,
+            resource="n_estimators",
+            min_resources=2,
+            cv=2,
+            scoring=_score_of_first_output,
+            continue_training=continue_training,
+            random_state=0,
+        ).fit(pandas.DataFrame(X), y)
+        for continue_training in (True, False)
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        search.fit(pandas.DataFrame(X), y)
 
-    results = search.cv_results_
-    np.testing.assert_array_equal(results["n_resources_trained"], results["n_resources"])
+    trained, amounts = (
+        continued.cv_results_[name] for name in ("n_resources_trained", "n_resources")
+    )
+    assert (trained[continued.cv_results_["iter"] > 0] < amounts.max()).all()
+    assert continued.best_estimator_.base_score == 0.5
+    for name in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(continued.cv_results_[name], fresh.cv_results_[name])
+
+
+def _score_of_first_output(estimator, X, y):
+    predicted, y = (
+        np.asarray(values).reshape(len(X), -1)[:, 0] for values in (estimator.predict(X), y)
+    )
+    return -float(np.abs(predicted - y).mean())
 
 
 def test_xgboost_with_weights_of_features_is_continued(classification):

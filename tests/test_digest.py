@@ -641,6 +641,39 @@ def test_estimators_of_other_libraries_have_digests(make):
     assert of(estimator) != of(make(learning_rate=0.25))
 
 
+def test_tensors_are_digested_by_their_content():
+    """Pickle would write where they lie in memory."""
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+
+    def weighted(*weights):
+        return skorch.NeuralNetClassifier(
+            torch.nn.Linear,
+            criterion=torch.nn.CrossEntropyLoss,
+            criterion__weight=torch.tensor(weights),
+            module__in_features=3,
+        )
+
+    assert of(weighted(1.0, 2.0)) == of(weighted(1.0, 2.0)) == of(clone(weighted(1.0, 2.0)))
+    assert of(weighted(1.0, 2.0)) != of(weighted(1.0, 3.0))
+    values = [
+        torch.tensor([1.0, 2.0]),
+        torch.tensor([1.0, 2.0], dtype=torch.float64),
+        torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
+        torch.tensor([[1.0, 2.0]]),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([True, False]),
+        torch.tensor(1.0),
+        torch.nn.Linear(1, 1),
+        torch.nn.Linear(1, 1),
+    ]
+    digests = [of(value) for value in values]
+    assert digests == [of(copy.deepcopy(value)) for value in values]
+    assert len(set(digests)) == len(values)
+    with pytest.raises(TypeError, match="layout"):
+        of(torch.tensor([1.0, 0.0]).to_sparse())
+
+
 @pytest.mark.parametrize("make", [xgboost_estimator, lightgbm_estimator], ids=["xgb", "lgbm"])
 def test_what_others_learned_counts_where_nothing_is_cloned(make):
     """A fitted booster handed to fit is another one when it was fitted to other data."""

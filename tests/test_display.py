@@ -349,10 +349,10 @@ def test_failures_are_marked_at_the_edge(classification):
 
     ax = SearchDisplay.from_estimator(search).ax_
 
-    crosses = next(c for c in ax.collections if c.get_label() == "failed")
+    crosses = next(c for c in ax.collections if c.get_label() == "no finite score")
     assert n_failed > 0
     assert len(crosses.get_offsets()) == n_failed
-    assert "failed" in legend_of(ax)
+    assert "no finite score" in legend_of(ax)
 
 
 class Diverging(Scored):

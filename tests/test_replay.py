@@ -694,6 +694,68 @@ def test_start_that_is_refused_binds_no_other(path, classification):
     assert search.n_replayed_ == 0
 
 
+def test_journal_of_a_search_that_failed_wholly_takes_mended_data(path, classification):
+    """What failed left no evaluation, and the user mends X."""
+    X, y = classification
+    broken = X.copy()
+    broken[::7] = np.nan
+    search = published(
+        SuccessiveHalvingSearchCV,
+        SGDClassifier(random_state=0),
+        {"alpha": [0.1, 0.01]},
+        n_candidates="all",
+        resource="n_samples",
+        min_resources=120,
+        journal=path,
+        random_state=0,
+    )
+    with pytest.raises(ValueError, match="NaN"):
+        search.fit(broken, y)
+    assert n_rows(path) == 0
+
+    search.fit(X, y)
+
+    assert n_rows(path) > 0
+    with pytest.raises(ValueError, match="it is of another X"):
+        search.fit(X[::-1].copy(), y)
+
+
+def test_memory_map_goes_on_with_the_journal_of_an_array(path, classification, tmp_path):
+    """It has the same rows."""
+    X, y = classification
+    first = forests(journal=path).fit(X, y)
+    np.save(tmp_path / "X.npy", X)
+
+    again = forests(journal=path).fit(np.load(tmp_path / "X.npy", mmap_mode="r"), y)
+
+    assert again.n_replayed_ == len(first.cv_results_["params"]) * 3
+
+
+class FailingOnTrainingParts:
+    """A scorer that fails for one candidate on the rows that it was fitted on."""
+
+    def __call__(self, estimator, X, y):
+        """Raise, or return the quality."""
+        if len(X) == estimator.n_fitted_ and estimator.quality > 0.9:
+            raise ArithmeticError("no score")
+        return estimator.quality
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+def test_failed_score_of_the_training_part_is_replayed(path, classification):
+    """It is a failure as others are."""
+    options = {"scoring": FailingOnTrainingParts(), "return_train_score": True}
+    halving(journal=path, **options).fit(*classification)
+    rows = n_rows(path)
+
+    again = halving(journal=path, **options).fit(*classification)
+
+    assert again.n_replayed_ == rows
+    trained = again.cv_results_["mean_train_score"]
+    assert 0 < np.isnan(trained).sum() < len(trained)
+
+
 @pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=["KFold", "Shuffle"])
 def test_splits_that_cannot_be_repeated_are_warned_of(path, cv, classification):
     """A warning says that no evaluation would be found in the journal again."""

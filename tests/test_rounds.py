@@ -502,6 +502,37 @@ def test_resumed_search_takes_its_first_fit_from_the_journal(timed, without_limi
     assert used <= seconds / 4 + FULL_FIT
 
 
+class SlowSampler:
+    """Takes time by the simulated clock to draw candidates, always the same."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def ask(self, n, *, repeat, bracket):
+        """Set the clock forward, and draw."""
+        SimulatedClock.now += self.seconds
+        qualities = np.random.default_rng([repeat, bracket]).uniform(0.1, 0.8, n)
+        return [{"quality": float(quality)} for quality in qualities]
+
+    def tell(self, level):
+        """Learn nothing."""
+
+
+def test_time_that_replaying_takes_is_not_expected_of_what_is_to_come(timed, tmp_path):
+    """Rounds of a resumed search are as large as the fits allow, though its sampler is slow."""
+    kind, options = "hyperband, one split first", {"n_repeats": None, "journal": tmp_path / "a"}
+    timed(kind, max_time=1500, sampler=SlowSampler(0), **options)
+
+    search, used = timed(kind, max_time=2500, sampler=SlowSampler(30), **options)
+
+    rounds = {0: [], 1: []}
+    for bracket in search.plan_.brackets:
+        rounds.get(bracket.repeat, []).append(sizes(bracket))
+    assert search.n_replayed_ > 0
+    assert rounds[0] == rounds[1] == [[27, 9, 3, 1], [12, 4, 1], [6, 2], [4]]
+    assert used <= 2500
+
+
 def test_plan_says_how_rounds_grow():
     """A line below the table, where there is a limit."""
     search = HyperbandSearchCV(Scored(), {}, resource="n_units", max_resources=9, max_time=90)

@@ -1388,7 +1388,9 @@ def test_warning_of_no_halving_names_what_silences_it():
     search = SuccessiveHalvingSearchCV(Scored(), QUALITY, n_candidates=6)
     size = {"n_samples": 12, "n_classes": 2}
 
-    with pytest.warns(UserWarning, match="To halve, lower it.* give min_resources=10,"):
+    with pytest.warns(
+        UserWarning, match="To halve, lower it, such as min_resources=4; .* give min_resources=10,"
+    ):
         search.plan(**size)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -24,6 +24,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skhyperband import HyperbandSearchCV, SuccessiveHalvingSearchCV, to_optuna
+from skhyperband._optuna import quiet
 from tests.estimators import Failing, Sampled, Scored
 
 optuna = pytest.importorskip("optuna", reason="the oldest dependencies are without Optuna")
@@ -630,6 +631,23 @@ def test_what_the_plots_show(classification):
     assert len(curves) == 9
     assert {x for curve in curves for x in curve.x} == {1, 3, 9}
     assert list(history[0].y) == [search.best_score_]
+
+
+def test_level_of_the_log_is_restored_after_the_last_of_several():
+    """Searches in two threads may end in any order."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    one, other = quiet(optuna), quiet(optuna)
+    try:
+        one.__enter__()
+        other.__enter__()
+        assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+        one.__exit__(None, None, None)
+        assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+        other.__exit__(None, None, None)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 # --- Optuna's dashboard ------------------------------------------------------------

@@ -71,12 +71,14 @@ def _binned(params: Parameters, increment: TrainingIncrement) -> Any:
 
 
 def _continue_by_fit(fitted: Any, increment: TrainingIncrement) -> Any:
-    if fitted.base_score is not None and np.ndim(increment.data[1]) > 1:
-        # The booster has one for each output, and `fit` refuses the single one that is given.
-        return None
     # Not set_params, which passes all parameters on to the booster, and the booster refuses some.
     fitted.n_estimators = increment.added
-    fitted.fit(*increment.data, xgb_model=fitted.get_booster(), **increment.fit_params)
+    # The booster has a base score for each output. It refuses a single one for several outputs.
+    base_score, fitted.base_score = fitted.base_score, None
+    try:
+        fitted.fit(*increment.data, xgb_model=fitted.get_booster(), **increment.fit_params)
+    finally:
+        fitted.base_score = base_score
     fitted.n_estimators = increment.total
     return fitted
 

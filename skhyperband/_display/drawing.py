@@ -75,9 +75,11 @@ def draw_outside(ax: Any, x: np.ndarray, scores: np.ndarray, low: float) -> None
     """Draw, at the lower edge, what failed and what is below the lowest score that is shown."""
     lacking = ~np.isfinite(scores)
     too_low = ~lacking & (scores < low)
-    why = "no finite score" if np.isinf(scores).any() else "failed"
     places = ax.get_xaxis_transform()
-    for chosen, marker, label in ((lacking, "x", why), (too_low, "v", f"below {low:.3g}")):
+    for chosen, marker, label in (
+        (lacking, "x", "no finite score"),
+        (too_low, "v", f"below {low:.3g}"),
+    ):
         if chosen.any():
             ax.scatter(
                 x[chosen],

@@ -149,7 +149,15 @@ class Journal:
         connection.execute("COMMIT")
 
     def _check_identity(self, identity: Mapping[str, str]) -> None:
-        """Raise if the file belongs to something else; a new file takes this identity."""
+        """Raise if the file belongs to something else; one without evaluations takes this identity.
+
+        Where all evaluations of the search before have failed, the data may have been mended.
+        """
+        (last,) = self._open.execute(_LAST_ROW).fetchone()
+        if not last:
+            self._open.executemany(
+                "INSERT OR REPLACE INTO search VALUES (?, ?)", list(identity.items())
+            )
         for name, value in identity.items():
             known = self._remember(name, value)
             if known != value:

@@ -167,7 +167,10 @@ def _digest_other(walk: _Walk, value: Any, path: str, cloned: bool) -> bytes:
         return _digest_set(walk, value, path, cloned)
     if isinstance(value, np.generic):
         return _digest_scalar(walk, value, path)
-    parts = parts_of(value)
+    try:
+        parts = parts_of(value)
+    except TypeError as error:
+        raise _refusal(path, value, f"{error}; leave journal out.") from error
     if parts is not None:
         each = (walk.digest(part, path + place) for place, part in parts)
         return node("parts", walk.digest(type(value), path), *each)

@@ -30,7 +30,8 @@ def identity(estimator: Any, X: Any, y: Any) -> dict[str, str]:
 
 def _fingerprint(data: Any, name: str) -> str:
     shape = getattr(data, "shape", None) or (len(data) if hasattr(data, "__len__") else "")
-    return f"{type(data).__name__} {shape} {digest(data, name).hex()}"
+    class_ = np.ndarray if type(data) is np.memmap else type(data)
+    return f"{class_.__name__} {shape} {digest(data, name).hex()}"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Says which parts make up a value of a known type: a data frame, a sparse array, a generator.
+"""Says which parts make up a value of a known type: a data frame, a sparse array, a tensor.
 
 Pickle knows parts of these too, but they differ between values that are equal, or between
 versions of the library.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ def parts_of(value: Any) -> Parts | None:
     if scipy.sparse.issparse(value):
         return _sparse_parts(value)
     for base in type(value).__mro__:
-        known = _DATA_FRAMES.get(f"{base.__module__.partition('.')[0]}.{base.__name__}")
+        known = _BY_NAME.get(f"{base.__module__.partition('.')[0]}.{base.__name__}")
         if known is not None:
             return known(value)
     return None
@@ -89,6 +90,15 @@ def _polars_series_parts(value: Any) -> Parts:
     return [(".name", value.name), (".dtype", repr(value.dtype)), *(("", v) for v in values)]
 
 
+def _tensor_parts(value: Any) -> Parts:
+    """Return the parts of a torch tensor, of which pickle would write the address in memory."""
+    if value.layout != sys.modules["torch"].strided:
+        raise TypeError(f"its layout is {value.layout}, not torch.strided")
+    content = value.detach().cpu().contiguous().reshape(-1).view(sys.modules["torch"].uint8)
+    described = str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad
+    return [("", described), ("", content.numpy())]
+
+
 # Exactly these types, since a subclass may have more state.
 _EXACT_TYPES: dict[type, Callable[[Any], Parts]] = {
     partial: _partial_parts,
@@ -97,10 +107,11 @@ _EXACT_TYPES: dict[type, Callable[[Any], Parts]] = {
     np.ma.MaskedArray: _masked_parts,
 }
 # These types and their subclasses, by name, so that nothing has to be imported.
-_DATA_FRAMES: dict[str, Callable[[Any], Parts]] = {
+_BY_NAME: dict[str, Callable[[Any], Parts]] = {
     "pandas.DataFrame": _frame_parts,
     "pandas.Series": _series_parts,
     "pandas.Index": _index_parts,
     "polars.DataFrame": _polars_frame_parts,
     "polars.Series": _polars_series_parts,
+    "torch.Tensor": _tensor_parts,
 }

@@ -211,7 +211,9 @@ def entry_suffices(
         if entry.test_scores is None:
             return failed
         scores: list[Scores] = [entry.test_scores]
-        if evaluator.return_train_score and needs_train_scores:
+        # What failed although the only metric has a score failed on the training part.
+        train_score_failed = failed and scorers is None
+        if evaluator.return_train_score and needs_train_scores and not train_score_failed:
             scores.append(entry.train_scores)
         return all(_are_scores_of(scorers, of_one) for of_one in scores)
 

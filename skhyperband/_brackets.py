@@ -149,7 +149,7 @@ class RunningBrackets:
 
         The level was then ended early, to leave time for an evaluation with all resources.
         """
-        return bool(result.candidates) and self._rounds.has_time()
+        return bool(result.candidates) and self._rounds.goes_on_after_cut()
 
     # -- entering
 

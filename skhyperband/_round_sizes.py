@@ -12,8 +12,10 @@ from skhyperband._schedule import Bracket, Level, LevelSize, Rung, count_evaluat
 # amount of the resource has been measured. On tables of real evaluations, a fit with R/81 took
 # 2 % to 35 % of a full one.
 DEFAULT_FIXED_SHARE = 0.1
-# Part of the time that the first of several rounds is sized to.
-SHARE_OF_FIRST_ROUND = 1 / 3
+# Part of the time that the first of several rounds is sized to: a sampler that learns has to know
+# something for the others; else several rounds choose worse than one.
+SHARE_TO_LEARN_FROM = 1 / 3
+SHARE_WITHOUT_LEARNING = 0.9
 # Full fits on one split that make it worth while to evaluate the best of them on all splits.
 FEWEST_TO_COMPARE = 3
 
@@ -161,7 +163,7 @@ def next_round(
     *,
     costs: Costs | None,
     seconds: float,
-    is_first: bool,
+    first_share: float = 1.0,
     n_splits_done: int,
 ) -> Round | None:
     """Return the next round; None where the time allows none that could change the result.
@@ -177,8 +179,8 @@ def next_round(
         None if nothing has been measured.
     seconds : float
         Time that is left.
-    is_first : bool
-        Whether no round has been run.
+    first_share : float
+        Part of this time that the round should take at most, if a round of such a size is possible.
     n_splits_done : int
         Largest number of splits on which candidates were evaluated with the maximum
         resource, 0 if none was.
@@ -189,7 +191,7 @@ def next_round(
     options = [round_of(planned, sizes, factor) for sizes in _smaller_sizes(left, factor)]
     if costs is None:
         return options[-1]
-    for limit in (seconds * SHARE_OF_FIRST_ROUND, seconds) if is_first else (seconds,):
+    for limit in dict.fromkeys((seconds * first_share, seconds)):
         for option in options:
             if costs.of_round(option.brackets) <= limit:
                 return option

@@ -15,6 +15,8 @@ from skhyperband._history import SearchHistory
 from skhyperband._plan import Plan
 from skhyperband._round_sizes import (
     DEFAULT_FIXED_SHARE,
+    SHARE_TO_LEARN_FROM,
+    SHARE_WITHOUT_LEARNING,
     Costs,
     Round,
     is_after,
@@ -42,8 +44,8 @@ class Rounds(Protocol):
     def __iter__(self) -> Iterator[Sequence[Bracket]]:
         """Yield the brackets of each round."""
 
-    def has_time(self) -> bool:
-        """Return whether there is a time limit that is not over yet."""
+    def goes_on_after_cut(self) -> bool:
+        """Return whether there is time left after a level that was ended early."""
 
     def enter_measured(self) -> list[int]:
         """Add candidates that were measured before the rounds; return their numbers."""
@@ -77,8 +79,8 @@ class UntimedRounds:
         for repeat in itertools.count(1) if self._repeats_forever else ():
             yield [bracket.in_repeat(repeat) for bracket in self._plan.brackets]
 
-    def has_time(self) -> bool:
-        """Return False: there is no limit."""
+    def goes_on_after_cut(self) -> bool:
+        """Return False: no level is ended early, but by what ends the search."""
         return False
 
     def enter_measured(self) -> list[int]:
@@ -105,6 +107,8 @@ class TimedRounds:
         What the rounds have measured.
     repeats_forever : bool
         Whether the plan begins again when its candidates have entered.
+    sampler_learns : bool
+        Whether what later rounds draw depends on the scores of earlier ones.
     given_estimator : GivenEstimator
     clock : callable
         Seconds since the epoch.
@@ -121,6 +125,7 @@ class TimedRounds:
         history: SearchHistory,
         *,
         repeats_forever: bool,
+        sampler_learns: bool,
         given_estimator: GivenEstimator,
         clock: Callable[[], float],
         deadline: float,
@@ -130,6 +135,7 @@ class TimedRounds:
         self._plan = plan
         self._history = history
         self._repeats_forever = repeats_forever
+        self._first_share = SHARE_TO_LEARN_FROM if sampler_learns else SHARE_WITHOUT_LEARNING
         self._given_estimator = given_estimator
         self._clock = clock
         self._deadline = deadline
@@ -196,7 +202,7 @@ class TimedRounds:
             self._plan.factor,
             costs=self._costs(),
             seconds=seconds,
-            is_first=is_first,
+            first_share=self._first_share if is_first else 1.0,
             n_splits_done=self._n_splits_done(),
         )
 
@@ -204,8 +210,9 @@ class TimedRounds:
         """Return the largest number of splits of the entries with the maximum resource."""
         return self._history.n_splits_done(self._plan.max_resources)
 
-    def has_time(self) -> bool:
+    def goes_on_after_cut(self) -> bool:
         """Return whether the deadline is still to come."""
+        self.time_is_over = True
         return self._clock() < self._deadline
 
     def narrowed(self, brackets: Sequence[Bracket], level: Level) -> Sequence[Bracket]:
@@ -219,11 +226,25 @@ class TimedRounds:
         return narrowed
 
     def latest_start(self, brackets: Sequence[Bracket], level: Level) -> float:
-        """Return the deadline, or before it the time for a first evaluation with all resources."""
+        """Return the deadline, or before it the time that the levels above need.
+
+        The first level of all leaves them their share of the time, also if its evaluations take
+        longer than expected; then the others are expected to do so, too. Later ones leave
+        the time for a first evaluation with all resources.
+        """
+        if not self._history.times_in_levels:
+            # A journal had all so far: what that took tells nothing of what is to come.
+            self._start = self._clock()
         has_higher = any(is_after(rung, level) for b in brackets for rung in b.rungs)
         if not has_higher or self._full_fit is None or self._n_splits_done():
             return self._deadline
-        return self._deadline - self._full_fit
+        latest = self._deadline - self._full_fit
+        costs = self._costs()
+        of_all = 0.0 if costs is None else costs.of_round(brackets)
+        if self._history.entries or costs is None or not of_all:
+            return latest
+        share = 1 - costs.of_round(brackets, after=level) / of_all
+        return min(latest, self._start + share * (self._deadline - self._start))
 
     def _costs(self) -> Costs | None:
         """Return what evaluations have cost so far; None where nothing is known."""
@@ -251,7 +272,4 @@ class TimedRounds:
         """Return how much longer the levels took than their evaluations alone, at least 1."""
         of_amounts = self._history.times_in_levels.values()
         ideal = sum(max(times.total / self._n_workers, times.longest) for times in of_amounts)
-        if not ideal:  # A journal had all so far: what that took tells nothing of what is to come.
-            self._start = self._clock()
-            return 1.0
-        return max(1.0, (self._clock() - self._start) / ideal)
+        return max(1.0, (self._clock() - self._start) / ideal) if ideal > 0 else 1.0

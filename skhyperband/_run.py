@@ -88,7 +88,8 @@ class HalvingRun:
         if search.verbose:
             observers.insert(0, self._make_printer(search.verbose, rules))
         self._observer = Observers(observers)
-        if session is not None and search.n_candidates != "all" and learns(search.sampler):
+        self._sampler_learns = search.n_candidates != "all" and learns(search.sampler)
+        if session is not None and self._sampler_learns:
             self._tell_known(search, session, seeds, initial, score)
         self._given_estimator = GivenEstimator(
             self.history,
@@ -157,6 +158,7 @@ class HalvingRun:
             self.plan,
             self.history,
             repeats_forever=rules.repeats_forever,
+            sampler_learns=self._sampler_learns,
             given_estimator=self._given_estimator,
             clock=self._clock,
             deadline=self._deadline,

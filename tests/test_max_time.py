@@ -58,15 +58,15 @@ def halving():
 
 
 # The look at 0 sets the deadline, those at 1 and 2 begin the evaluations of the estimator as it is
-# given, those at 3 and 4 size the first round, which is the whole plan, and the one at 5 begins
-# its first level; the 18 evaluations of 9 candidates look at 6 to 23. Those at 24 and 25 size
-# the rest of the round, and the one at 26 begins the second level.
+# given, those at 3 and 4 size the first round, which is the whole plan, the one at 5 begins its
+# first level, and the one at 6 leaves time for the others; the 18 evaluations of 9 candidates look at
+# 7 to 24. Those at 25 and 26 size the rest of the round, and the one at 27 begins the second level.
 
 
 def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classification):
     """One split of the first level is done, and of the other some candidates only."""
     with pytest.warns(UserWarning, match="No candidate has a score with n_units=9"):
-        search = halving(19).fit(*classification)
+        search = halving(20).fit(*classification)
 
     assert search.stop_reason_ == "max_time"
     assert search.n_candidates_ == [9]
@@ -79,7 +79,7 @@ def test_unfinished_level_counts_with_the_splits_that_all_have(halving, classifi
 
 def test_refit_after_the_time_limit_has_all_resources(halving, classification):
     """The model that comes back is trained in full, and a warning says that none was before."""
-    search = halving(14)
+    search = halving(15)
 
     with pytest.warns(UserWarning, match=r"n_units=9.*n_units=1.*max_time") as caught:
         search.fit(*classification)
@@ -93,7 +93,7 @@ def test_refit_after_the_time_limit_has_all_resources(halving, classification):
 def test_unfinished_level_says_how_long_it_took(halving, classification):
     """The seconds of a rung are those of its fits and scores, though some splits are missing."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(19).fit(*classification)
+        search = halving(20).fit(*classification)
 
     (rung,) = search.rungs_.rungs
     results = search.cv_results_
@@ -104,7 +104,7 @@ def test_unfinished_level_says_how_long_it_took(halving, classification):
 def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classification):
     """Two of three candidates on the second level say less than all nine below."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(29).fit(*classification)
+        search = halving(30).fit(*classification)
 
     assert search.n_candidates_ == [9]
     assert (search.cv_results_["n_splits"] == 2).all()
@@ -115,7 +115,7 @@ def test_level_without_a_finished_split_is_left_to_the_one_below(halving, classi
 def test_first_level_counts_with_the_candidates_that_came_to_it(halving, classification):
     """With nothing below, those measured on the first split are compared."""
     with pytest.warns(UserWarning, match="No candidate has a score"):
-        search = halving(9).fit(*classification)
+        search = halving(10).fit(*classification)
 
     assert search.n_candidates_ == [3]
     assert (search.cv_results_["n_splits"] == 1).all()
@@ -152,7 +152,7 @@ def test_splits_that_were_known_from_below_are_no_level(classification):
     whole = search.fit(*classification)
     levels = list(zip(whole.n_resources_, whole.cv_results_["n_splits"], strict=False))
     n_looks = 5 + sum(r.n_candidates for r in whole.plan_.rungs) + 3 * len(levels)
-    for n in range(7, n_looks + 3):
+    for n in range(8, n_looks + 4):
         search._clock = Jumping(n)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No candidate has a score")

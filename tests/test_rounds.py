@@ -69,7 +69,7 @@ def test_rounds_take_no_more_than_the_plan_and_reach_the_maximum(plan, share, n_
             factor,
             costs=costs,
             seconds=seconds,
-            is_first=n_rounds == 0,
+            first_share=1 / 3 if n_rounds == 0 else 1.0,
             n_splits_done=top.n_splits if n_rounds else 0,
         )
         if one is None:
@@ -102,7 +102,7 @@ def test_plan_that_fits_is_one_round(plan):
         factor,
         costs=costs,
         seconds=costs.of_round(planned),
-        is_first=True,
+        first_share=1 / 3,
         n_splits_done=0,
     )
 
@@ -144,7 +144,7 @@ def test_first_round_takes_a_third_of_the_time():
             factor,
             costs=costs,
             seconds=seconds,
-            is_first=True,
+            first_share=1 / 3,
             n_splits_done=0,
         )
         return costs.of_round(one.brackets) / seconds
@@ -228,6 +228,23 @@ class FailingAsGiven(Timed):
         if self.quality == 0.0:
             raise ArithmeticError("no quality")
         return super().fit(X, y)
+
+
+class SlowSampler:
+    """Takes time by the simulated clock to draw candidates, always the same."""
+
+    def __init__(self, seconds, **fixed):
+        self.seconds = seconds
+        self.fixed = fixed
+
+    def ask(self, n, *, repeat, bracket):
+        """Set the clock forward, and draw."""
+        SimulatedClock.now += self.seconds
+        qualities = np.random.default_rng([repeat, bracket]).uniform(0.1, 0.8, n)
+        return [{"quality": float(quality), **self.fixed} for quality in qualities]
+
+    def tell(self, level):
+        """Learn nothing."""
 
 
 HALVING = {"n_candidates": "exhaust", "min_splits": None}
@@ -411,6 +428,31 @@ def test_estimator_as_it_is_given_enters_once(timed):
     assert sum("quality" not in params for params in search.cv_results_["params"]) == 1
 
 
+def test_candidates_that_are_drawn_at_random_come_together(timed, without_limit):
+    """A round teaches nothing to the next, so that nearly all the time is for the first."""
+    kind, options = "halving, one split first", {"max_resources": 243}
+    _, seconds = without_limit(kind, **options)
+    search, used = timed(kind, max_time=0.8 * seconds, **options)
+    learning, _ = timed(kind, max_time=0.8 * seconds, sampler="model", **options)
+
+    assert (search.cv_results_["repeat"] == 0).mean() > 0.8
+    assert (learning.cv_results_["repeat"] == 0).mean() < 0.6
+    assert used <= 0.8 * seconds + 244
+
+
+@pytest.mark.parametrize("slow", [2.0, 4.0])
+def test_first_level_that_takes_longer_leaves_time_for_the_others(timed, without_limit, slow):
+    """Not all candidates begin then, and so the best of them come to the highest level."""
+    kind, space = "halving, one split first", {"quality": uniform(0.1, 0.8), "slow": [slow]}
+    _, seconds = without_limit(kind)
+    search, used = timed(kind, space=space, max_time=seconds)
+
+    assert search.stop_reason_ == "max_time"
+    assert search.n_candidates_[0] == pytest.approx(81 / slow, rel=0.1)
+    assert search.best_params_["n_units"] == 27
+    assert used <= seconds + slow * FULL_FIT
+
+
 def test_later_rounds_have_other_candidates(timed, without_limit):
     """No candidate enters twice."""
     _, seconds = without_limit("hyperband")
@@ -482,7 +524,9 @@ def test_plan_is_repeated_until_the_time_is_over(timed, without_limit):
 def test_number_of_required_rungs_is_that_of_one_round(timed):
     """The candidates of all rounds are not in one bracket."""
     _, seconds = timed("halving", max_resources=729)
-    search, _ = timed("halving", max_resources=729, max_time=0.95 * seconds)
+    search, _ = timed(
+        "halving", max_resources=729, max_time=0.95 * seconds, sampler=SlowSampler(0)
+    )
 
     widest = max(bracket.n_candidates for bracket in search.plan_.brackets)
     assert search.plan_.brackets[-1].repeat >= 1
@@ -500,22 +544,6 @@ def test_resumed_search_takes_its_first_fit_from_the_journal(timed, without_limi
     assert again.n_replayed_ >= n_measured
     assert again.best_score_ >= first.best_score_
     assert used <= seconds / 4 + FULL_FIT
-
-
-class SlowSampler:
-    """Takes time by the simulated clock to draw candidates, always the same."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def ask(self, n, *, repeat, bracket):
-        """Set the clock forward, and draw."""
-        SimulatedClock.now += self.seconds
-        qualities = np.random.default_rng([repeat, bracket]).uniform(0.1, 0.8, n)
-        return [{"quality": float(quality)} for quality in qualities]
-
-    def tell(self, level):
-        """Learn nothing."""
 
 
 def test_time_that_replaying_takes_is_not_expected_of_what_is_to_come(timed, tmp_path):
@@ -621,24 +649,15 @@ def test_each_rung_has_the_time_of_its_own_evaluations(timed, without_limit, sha
         assert rung.seconds == pytest.approx(n_evaluations * (1 + rung.n_resources))
 
 
-class SlowToBegin(Timed):
-    """Takes time outside its fits, too."""
-
-    def set_params(self, **params):
-        """Set the clock forward."""
-        SimulatedClock.now += 10.0
-        return super().set_params(**params)
-
-
-def test_overhead_is_expected_though_the_estimator_as_it_is_given_is_slow(timed):
+@pytest.mark.parametrize("seconds", [50, 100])
+def test_overhead_is_expected_though_the_estimator_as_it_is_given_is_slow(timed, seconds):
     """Its fit is not part of the time that the levels took: rounds are not too large for it."""
-    search, used = timed(
+    _, used = timed(
         "halving",
-        max_time=900,
-        model=SlowToBegin,
-        estimator={"slow": 4.0},
+        max_time=600,
+        estimator={"slow": 8.0},
         space={"quality": uniform(0.1, 0.8), "slow": [1.0]},
+        sampler=SlowSampler(seconds, slow=1.0),
     )
 
-    assert used <= 900
-    assert [bracket.n_candidates for bracket in search.plan_.brackets] == [5, 3, 2]
+    assert 480 < used <= 600

@@ -162,8 +162,9 @@ class SuccessiveHalvingSearchCV(BaseHalvingSearchCV):
         splits. A round that is expected to fit into the time is run as without a limit.
         Otherwise its candidates come in a few smaller rounds, which the column
         ``repeat`` of `cv_results_` numbers: the first takes about a third of the time,
-        the next ones take what is left. Each round has new candidates, and its best
-        ones are evaluated with `max_resources`. If the first round does not fit,
+        or nine tenths of it if `sampler` does not learn from scores, and the next ones
+        take what is left. Each round has new candidates, and its best ones are evaluated with
+        `max_resources`. If the first round does not fit,
         `estimator` as it is given is a further candidate of it, since with little time
         all others may be worse. If a level takes longer than expected, fewer candidates
         are promoted.
@@ -597,8 +598,9 @@ class HyperbandSearchCV(BaseHalvingSearchCV):
         splits. A round that is expected to fit into the time is run as without a limit.
         Otherwise its candidates come in a few smaller rounds, which the column
         ``repeat`` of `cv_results_` numbers: the first takes about a third of the time,
-        the next ones take what is left. Each round has new candidates, and its best
-        ones are evaluated with `max_resources`. If the first round does not fit,
+        or nine tenths of it if `sampler` does not learn from scores, and the next ones
+        take what is left. Each round has new candidates, and its best ones are evaluated with
+        `max_resources`. If the first round does not fit,
         `estimator` as it is given is a further candidate of it, since with little time
         all others may be worse. If a level takes longer than expected, fewer candidates
         are promoted.

@@ -249,13 +249,27 @@ def test_missing_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("name", IDENTITY)
 def test_journal_of_something_else_says_what_differs(path, name):
     """Other data, or another estimator, need a file of their own."""
-    opened(path).close()
+    with opened(path) as journal:
+        journal.add(b"key", ENTRY)
 
     with pytest.raises(
         ValueError, match=rf"another {name}: .*{IDENTITY[name][:5]}.* there, other"
     ):
         opened(path, **{name: "other"})
     opened(path).close()
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_journal_without_evaluations_is_of_what_comes_next(path, name):
+    """Whatever the search before wanted to measure, it has not."""
+    opened(path).close()
+
+    with opened(path, **{name: "other"}) as journal:
+        journal.add(b"key", ENTRY)
+
+    with pytest.raises(ValueError, match=rf"another {name}: other there"):
+        opened(path)
+    opened(path, **{name: "other"}).close()
 
 
 def test_second_writer_is_refused_in_the_same_process(path):

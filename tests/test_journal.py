@@ -871,7 +871,8 @@ def test_rows_are_json_and_plain_numbers(path):
 
 def test_thousand_journals_leave_no_descriptor_open(path):
     """Opening, refusing and reading close what they opened."""
-    opened(path).close()
+    with opened(path) as journal:
+        journal.add(b"key", ENTRY)
     before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     for _ in range(min(limit, 200)):

@@ -147,7 +147,7 @@ class RunningBrackets:
     def goes_on_after(self, result: LevelResult) -> bool:
         """Return whether the search goes on although a level is incomplete.
 
-        The level was then ended early, to leave time for an evaluation with all resources.
+        The level was then ended early, to leave time for the levels above.
         """
         return bool(result.candidates) and self._rounds.goes_on_after_cut()
 

@@ -12,10 +12,13 @@ from skhyperband._schedule import Bracket, Level, LevelSize, Rung, count_evaluat
 # amount of the resource has been measured. On tables of real evaluations, a fit with R/81 took
 # 2 % to 35 % of a full one.
 DEFAULT_FIXED_SHARE = 0.1
-# Part of the time that the first of several rounds is sized to: a sampler that learns has to know
-# something for the others; else several rounds choose worse than one.
+# Part of the time that the first of several rounds is sized to. It shows a sampler that learns what
+# to draw for the others. Without learning, one round chooses better than several.
 SHARE_TO_LEARN_FROM = 1 / 3
 SHARE_WITHOUT_LEARNING = 0.9
+# Part of the time of the other levels that the first one leaves them in any case. It is not all of it:
+# a plan that just fits into the time should not lose candidates by chance.
+PART_THAT_IS_LEFT = 0.75
 # Full fits on one split that make it worth while to evaluate the best of them on all splits.
 FEWEST_TO_COMPARE = 3
 

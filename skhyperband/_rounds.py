@@ -15,6 +15,7 @@ from skhyperband._history import SearchHistory
 from skhyperband._plan import Plan
 from skhyperband._round_sizes import (
     DEFAULT_FIXED_SHARE,
+    PART_THAT_IS_LEFT,
     SHARE_TO_LEARN_FROM,
     SHARE_WITHOUT_LEARNING,
     Costs,
@@ -45,7 +46,7 @@ class Rounds(Protocol):
         """Yield the brackets of each round."""
 
     def goes_on_after_cut(self) -> bool:
-        """Return whether there is time left after a level that was ended early."""
+        """Note that a level was ended early, and return whether the search goes on after it."""
 
     def enter_measured(self) -> list[int]:
         """Add candidates that were measured before the rounds; return their numbers."""
@@ -211,7 +212,7 @@ class TimedRounds:
         return self._history.n_splits_done(self._plan.max_resources)
 
     def goes_on_after_cut(self) -> bool:
-        """Return whether the deadline is still to come."""
+        """Note that candidates were left out, and return whether the deadline is still to come."""
         self.time_is_over = True
         return self._clock() < self._deadline
 
@@ -228,9 +229,9 @@ class TimedRounds:
     def latest_start(self, brackets: Sequence[Bracket], level: Level) -> float:
         """Return the deadline, or before it the time that the levels above need.
 
-        The first level of all leaves them their share of the time, also if its evaluations take
-        longer than expected; then the others are expected to do so, too. Later ones leave
-        the time for a first evaluation with all resources.
+        The first level of all leaves them most of their share of the time, also if its evaluations
+        take longer than expected: theirs will do so, too. Later ones leave the time for a first
+        evaluation with all resources.
         """
         if not self._history.times_in_levels:
             # A journal had all so far: what that took tells nothing of what is to come.
@@ -243,7 +244,8 @@ class TimedRounds:
         of_all = 0.0 if costs is None else costs.of_round(brackets)
         if self._history.entries or costs is None or not of_all:
             return latest
-        share = 1 - costs.of_round(brackets, after=level) / of_all
+        share_of_others = costs.of_round(brackets, after=level) / of_all
+        share = 1 - PART_THAT_IS_LEFT * share_of_others
         return min(latest, self._start + share * (self._deadline - self._start))
 
     def _costs(self) -> Costs | None:

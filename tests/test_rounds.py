@@ -440,15 +440,36 @@ def test_candidates_that_are_drawn_at_random_come_together(timed, without_limit)
     assert used <= 0.8 * seconds + 244
 
 
+def test_plan_that_just_fits_loses_no_candidates_to_slow_ones(timed, without_limit):
+    """A first level that takes a third longer than expected is not ended early."""
+    kind = "halving, one split first"
+    _, seconds = without_limit(kind)
+    of_given = FULL_FIT + 2.0  # With all resources, and with the least.
+
+    class SlowWithLittle(Timed):
+        def fit(self, X, y=None):
+            if self.n_units == 1 and self.quality:  # It is not the estimator as it is given.
+                SimulatedClock.now += (self.fixed + self.per_unit) / 3
+            return super().fit(X, y)
+
+    search, used = timed(kind, model=SlowWithLittle, max_time=1.02 * seconds + of_given)
+
+    assert search.n_candidates_[0] == 81
+    assert used <= 1.02 * seconds + of_given + FULL_FIT
+
+
 @pytest.mark.parametrize("slow", [2.0, 4.0])
 def test_first_level_that_takes_longer_leaves_time_for_the_others(timed, without_limit, slow):
-    """Not all candidates begin then, and so the best of them come to the highest level."""
+    """Not all candidates begin then, and so the best of them come to the highest level.
+
+    The first level takes 162 of the 500 seconds of the whole plan; it leaves three quarters of the others'.
+    """
     kind, space = "halving, one split first", {"quality": uniform(0.1, 0.8), "slow": [slow]}
     _, seconds = without_limit(kind)
     search, used = timed(kind, space=space, max_time=seconds)
 
     assert search.stop_reason_ == "max_time"
-    assert search.n_candidates_[0] == pytest.approx(81 / slow, rel=0.1)
+    assert search.n_candidates_[0] == pytest.approx((500 - 0.75 * 338) / (2 * slow), rel=0.05)
     assert search.best_params_["n_units"] == 27
     assert used <= seconds + slow * FULL_FIT
 

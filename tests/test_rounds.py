@@ -582,6 +582,17 @@ def test_time_that_replaying_takes_is_not_expected_of_what_is_to_come(timed, tmp
     assert used <= 2500
 
 
+def test_overhead_is_that_of_what_is_made_now(timed, tmp_path):
+    """What a journal has took no time, and does not make a slow sampler look quick."""
+    kind, options = "hyperband, one split first", {"n_repeats": None, "journal": tmp_path / "a"}
+    timed(kind, max_time=1500, sampler=SlowSampler(0), **options)
+
+    search, used = timed(kind, max_time=1150, sampler=SlowSampler(50), **options)
+
+    assert search.n_replayed_ > 0
+    assert used <= 1150 + FULL_FIT
+
+
 def test_plan_says_how_rounds_grow():
     """A line below the table, where there is a limit."""
     search = HyperbandSearchCV(Scored(), {}, resource="n_units", max_resources=9, max_time=90)
